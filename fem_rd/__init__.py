@@ -1,0 +1,3 @@
+"""Finite-element solvers for open reaction-diffusion systems, coupled to particles."""
+
+__version__ = "0.1.0"

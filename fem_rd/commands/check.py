@@ -1,0 +1,62 @@
+"""`fem-rd check`: all that can be done without solving."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mpi4py import MPI
+
+from fem_rd.case.case import Case
+from fem_rd.commands.run import Prepared, RunRequest, prepare
+from fem_rd.log import Log
+from fem_rd.output import provenance
+from fem_rd.parallel import on_root
+
+
+def check_case(case: Path, overrides: Sequence[str], *, trust: bool) -> None:
+    """Mesh and assemble the case, and say what a run will do. Collective; writes nothing.
+
+    Raises `CaseError` or `CaseErrors` as a run would, except for existing results.
+    """
+    comm = MPI.COMM_WORLD
+    request = RunRequest(case, tuple(overrides), overwrite=True, trust=trust)
+    with Log(rank=comm.rank) as log:
+        prepared = prepare(request, comm, log)
+        memory = provenance.peak_memory(comm)
+        for line in _lines(prepared, memory.total):
+            log.info(line)
+        on_root(comm, lambda: None)
+
+
+def _lines(prepared: Prepared, memory: int) -> Iterator[str]:
+    case, mesh = prepared.case, prepared.domain.summary()
+    length = case.units.unit_name("length")
+    yield f"{case.name}: {case.title}"
+    yield (
+        f"mesh: {mesh.cells} cells ({mesh.shape}, order {mesh.order}), {mesh.vertices} vertices, "
+        f"volume {mesh.volume:.8g}"
+    )
+    for kind, parts, power in (
+        ("region", mesh.regions, mesh.dimension),
+        ("boundary", mesh.boundaries, mesh.dimension - 1),
+    ):
+        unit = f"{length}^{power}" if power > 1 else length if power else ""
+        for part in parts:
+            inside = "" if part.exterior else " (inside the mesh)"
+            yield f"  {kind} {part.name}: {part.count} entities, {part.size:.8g} {unit}{inside}"
+    for name, text in prepared.model.describe().items():
+        yield f"{name}: {text}"
+    yield f"time: {_time(case)}"
+    yield f"memory so far: {memory / 2**30:.2f} GiB over all ranks"
+    yield "the case is right"
+
+
+def _time(case: Case) -> str:
+    if case.time is None:
+        return "steady state, one solve"
+    unit = case.units.unit_name("time")
+    if case.time.step is None:
+        return f"0 to {case.time.end:g} {unit}, steps adapted to {case.time.tolerance:g}"
+    steps = round(case.time.end / case.time.step)
+    return f"0 to {case.time.end:g} {unit} in {steps} steps of {case.time.step:g}"

@@ -1,0 +1,1 @@
+"""Physics as weak forms: what is to be solved, never how."""

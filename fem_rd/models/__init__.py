@@ -1,0 +1,1 @@
+"""What is simulated: each model joins equations to numerics for one section of a case."""

@@ -1,0 +1,88 @@
+"""What the simulation knows of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from dolfinx import fem
+
+from fem_rd.observables import Observable
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Field:
+    """A function to be written, with its unit."""
+
+    function: fem.Function
+    unit: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A closed form that the model knows for this very case."""
+
+    value: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An exact curve of an observable over time, or of a field along a coordinate.
+
+    ``coordinate`` is "t" for a series, otherwise the coordinate of a profile at ``time``.
+    """
+
+    name: str
+    coordinate: str
+    x: Array
+    value: Array
+    source: str
+    time: float = 0.0
+
+
+@dataclass(frozen=True)
+class Exact:
+    """All that is known in closed form about a case; empty for most."""
+
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    curves: Sequence[Curve] = ()
+
+
+class Model(Protocol):
+    """Something with a time that can go on to the next, and be looked at."""
+
+    @property
+    def time(self) -> float:
+        """The time reached; minus infinity before a steady state is solved for."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        ...
+
+    def advance(self, limit: float) -> None:
+        """One step, not beyond ``limit``. Raises `NumericalError`. Collective."""
+        ...
+
+    def observables(self) -> Sequence[Observable]:
+        """What is measured at the present time. Collective."""
+        ...
+
+    def fields(self) -> Mapping[str, Field]:
+        """Fields at the present time, by name. Collective."""
+        ...
+
+    def exact(self) -> Exact:
+        """Closed forms to compare with."""
+        ...
+
+    def describe(self) -> Mapping[str, str]:
+        """What a run does, for people: unknowns, scheme, solver."""
+        ...

@@ -1,0 +1,22 @@
+"""Models by the name that a case gives; imported when they are needed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from fem_rd.case.case import Case
+from fem_rd.log import Log
+from fem_rd.mesh.domain import Domain
+from fem_rd.models.protocol import Model
+
+MODELS = {"smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel"}
+
+
+def build_model(case: Case, domain: Domain, log: Log) -> Model:
+    """The model of ``case`` on ``domain``, ready to advance.
+
+    Raises `CaseErrors` for names and values that do not fit the mesh. Collective.
+    """
+    module, name = MODELS[case.model].split(":")
+    model: Model = getattr(import_module(module), name)(case, domain, log)
+    return model

@@ -1,0 +1,168 @@
+"""The Smoluchowski model: a concentration that diffuses, drifts and reacts at boundaries.
+
+The unknown is the activity g = c exp(U) (`fem_rd.equations.smoluchowski`); everything that is
+reported is the concentration c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from dolfinx import fem
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from fem_rd.case.case import Case
+from fem_rd.case.sections.smoluchowski import SmoluchowskiSection
+from fem_rd.log import Log
+from fem_rd.mesh.domain import Domain
+from fem_rd.models.assembly import OwnedVector
+from fem_rd.models.budget import Budget
+from fem_rd.models.marching import march_for
+from fem_rd.models.protocol import Array, Exact, Field
+from fem_rd.models.smoluchowski_checks import check_section
+from fem_rd.models.smoluchowski_terms import Terms
+from fem_rd.numerics.march import March
+from fem_rd.numerics.semidiscrete import SemiDiscrete
+from fem_rd.observables import Observable
+
+LEDGER_SCALE_FLOOR = 1e-300
+
+
+class SmoluchowskiModel:
+    """One run of the Smoluchowski equation, ready to advance."""
+
+    def __init__(self, case: Case, domain: Domain, log: Log) -> None:
+        self._case, self._domain = case, domain
+        section: SmoluchowskiSection = case.section
+        check_section(section, domain, steady=case.time is None)
+        with log.phase("space"):
+            self._terms = Terms(section, domain)
+        with log.phase("assembly"):
+            problem = self._terms.problem(steady=case.time is None)
+            self._amounts = self._amount_functionals(problem)
+        self._budget = Budget(domain.mesh.comm, problem, self._terms.channels)
+        self._concentration = fem.Function(self._terms.space, name="concentration")
+        with log.phase("solve"):
+            initial = problem.vector()
+            initial.array[:] = self._terms.initial_activity()
+            measure = problem.vector()
+            measure.array[:] = self._terms.boltzmann_at_nodes
+            self._march: March = march_for(
+                case, problem, self._budget.flows, initial, measure, self._terms.interpolation
+            )
+        self._initial_amount = self._amount(self._march.value)["amount"]
+
+    @property
+    def time(self) -> float:
+        """The time reached."""
+        return self._march.time
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return self._march.steps
+
+    def advance(self, limit: float) -> None:
+        """One step, or the steady solve. Collective."""
+        self._march.advance(limit)
+
+    def fields(self) -> Mapping[str, Field]:
+        """The concentration. Collective."""
+        function = self._concentration
+        owned = self._terms.owned
+        function.x.array[:owned] = self._march.value.array_r * self._terms.boltzmann_at_nodes
+        function.x.scatter_forward()
+        return {"concentration": Field(function, self._unit("amount/volume"))}
+
+    def observables(self) -> Sequence[Observable]:
+        """Rates through boundaries and reactions, amounts, extremes, ledger. Collective."""
+        rate_unit, amount_unit = self._unit("amount/time"), self._unit("amount")
+        rates = self._rates()
+        amounts = self._amount(self._march.value)
+        smallest, largest = self._extremes()
+        concentration = self._unit("amount/volume")
+        found = [
+            Observable(name, value, rate_unit, text) for name, (value, text) in rates.items()
+        ]
+        found += [
+            Observable(name, value, amount_unit, "amount in the domain or region")
+            for name, value in amounts.items()
+        ]
+        return [
+            *found,
+            Observable("concentration_min", smallest, concentration, "smallest nodal value"),
+            Observable("concentration_max", largest, concentration, "largest nodal value"),
+            Observable(
+                "ledger_residual",
+                self._ledger_residual(amounts["amount"]),
+                "1",
+                "what the account of flows and amount misses, relative to what was exchanged",
+            ),
+        ]
+
+    def exact(self) -> Exact:
+        """Closed forms where the geometry is a shell with constant coefficients."""
+        from fem_rd.models.smoluchowski_exact import exact_for
+
+        return exact_for(self._case)
+
+    def describe(self) -> Mapping[str, str]:
+        """Unknowns, elements, scheme."""
+        time = self._case.time
+        scheme = "steady state" if time is None else time.scheme
+        return {
+            "unknowns": f"{self._terms.space.dofmap.index_map.size_global}",
+            "elements": f"Lagrange of degree {self._case.section.degree}",
+            "scheme": scheme,
+        }
+
+    def _rates(self) -> dict[str, tuple[float, str]]:
+        """Uptake per time: in total by what reacts, and through each boundary and region."""
+        flows = dict(zip(self._terms.channel_names, self._march.flows, strict=True))
+        sinks = self._terms.sinks
+        rates: dict[str, tuple[float, str]] = {}
+        if sinks:
+            text = f"amount taken up per time by {', '.join(sinks)}"
+            rates["rate"] = (-sum(flows[name] for name in sinks), text)
+        for name, flow in flows.items():
+            rates[f"rate_{name}"] = (-flow, f"amount per time that leaves at {name}")
+        return rates
+
+    def _amount_functionals(self, problem: SemiDiscrete) -> dict[str, Array]:
+        names = [None, *self._domain.regions] if len(self._domain.regions) > 1 else [None]
+        return {
+            "amount" if name is None else f"amount_{name}": OwnedVector(
+                self._terms.content(name)
+            )()
+            for name in names
+        }
+
+    def _amount(self, value: PETSc.Vec) -> dict[str, float]:
+        array = value.array_r
+        local = np.array([weights @ array for weights in self._amounts.values()])
+        self._comm.Allreduce(MPI.IN_PLACE, local)
+        return dict(zip(self._amounts, local.tolist(), strict=True))
+
+    def _extremes(self) -> tuple[float, float]:
+        values = self._march.value.array_r * self._terms.boltzmann_at_nodes
+        ends = np.array([-values.min(initial=np.inf), values.max(initial=-np.inf)])
+        self._comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
+        return -float(ends[0]), float(ends[1])
+
+    def _ledger_residual(self, amount: float) -> float:
+        """(amount now - amount at the start - what flowed in) / what was moved."""
+        if self._case.time is None:
+            missing, moved = self._march.flows.sum(), np.abs(self._march.flows).sum() / 2
+        else:
+            missing = amount - self._initial_amount - self._march.exchanged.sum()
+            moved = max(abs(amount), np.abs(self._march.exchanged).max(initial=0.0))
+        return float(missing / max(moved, LEDGER_SCALE_FLOOR))
+
+    def _unit(self, dimension: str) -> str:
+        return self._case.units.unit_name(dimension, space=self._domain.mesh.geometry.dim)
+
+    @property
+    def _comm(self) -> MPI.Comm:
+        return self._domain.mesh.comm

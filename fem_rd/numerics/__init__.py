@@ -1,0 +1,1 @@
+"""Discretisation in time, linear solvers and the numbering of unknowns; no physics."""

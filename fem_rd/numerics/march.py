@@ -1,0 +1,146 @@
+"""From one state to the next: a steady solve, steps of fixed size, or steps of adapted size.
+
+A march holds ``time``, ``value``, the ``flows`` at that time and what was ``exchanged`` since the
+start through each of them; `advance` brings it one step on, never beyond a limit.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from petsc4py import PETSc
+
+from fem_rd.errors import NumericalError
+from fem_rd.numerics.control import AdaptiveSize
+from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
+from fem_rd.numerics.solver import KrylovSolver
+from fem_rd.numerics.stepping import Flows, MultistepStepper, RungeKuttaStepper, Step
+
+Array = npt.NDArray[np.float64]
+Stepper = RungeKuttaStepper | MultistepStepper
+
+
+class March(Protocol):
+    """What a model asks of its numerics."""
+
+    time: float
+    steps: int
+    flows: Array
+    exchanged: Array
+
+    @property
+    def value(self) -> PETSc.Vec:
+        """The state at ``time``."""
+        ...
+
+    def advance(self, limit: float) -> None:
+        """One step, not beyond ``limit``."""
+        ...
+
+
+class SteadyMarch:
+    """The state in which the loads balance: K u = f. It is reached in one step."""
+
+    def __init__(self, problem: SemiDiscrete, solver: KrylovSolver, flows: Flows) -> None:
+        self._problem, self._solver, self._flows = problem, solver, flows
+        self._operator = ShiftedOperator(problem)
+        self.value = problem.vector()
+        self.time, self.steps = -np.inf, 0
+        self.flows = self.exchanged = np.zeros(0)
+
+    def advance(self, limit: float) -> None:
+        """Solve; the state holds at every time, so also at ``limit``."""
+        rhs = self._problem.vector()
+        self._problem.load(limit, rhs)
+        self._operator.constrain(rhs, limit)
+        self._problem.constraint.impose(self.value, limit)
+        self._solver.set_operator(self._operator.matrix)
+        self._solver.solve(rhs, self.value)
+        self.flows = self._flows(limit, self.value, None)
+        self.exchanged = np.zeros(len(self.flows))
+        self.time, self.steps = limit, 1
+
+
+class FixedMarch:
+    """Steps of one size from time 0; times are multiples of it, without drift."""
+
+    def __init__(self, stepper: Stepper, size: float, initial: PETSc.Vec) -> None:
+        self._stepper, self._size = stepper, size
+        self.time, self.steps = 0.0, 0
+        self.flows = stepper.start(0.0, initial)
+        self.exchanged = np.zeros(len(self.flows))
+
+    @property
+    def value(self) -> PETSc.Vec:
+        return self._stepper.value
+
+    def advance(self, limit: float) -> None:
+        """One step; a limit that is met to round-off is met exactly."""
+        step = self._stepper.propose(self.steps * self._size, self._size)
+        _take(self, self._stepper, step)
+        self.time = self.steps * self._size
+        if abs(self.time - limit) < 1e-6 * self._size:
+            self.time = limit
+
+
+class AdaptiveMarch:
+    """Steps whose estimated local error, relative to the largest value, meets a tolerance.
+
+    ``measure`` multiplies the unknowns where they are not themselves what should be accurate.
+    """
+
+    def __init__(
+        self,
+        stepper: RungeKuttaStepper,
+        control: AdaptiveSize,
+        initial: PETSc.Vec,
+        measure: PETSc.Vec | None = None,
+    ) -> None:
+        self._stepper, self._control, self._measure = stepper, control, measure
+        self._error = initial.duplicate()
+        self.time, self.steps = 0.0, 0
+        self.flows = stepper.start(0.0, initial)
+        self.exchanged = np.zeros(len(self.flows))
+
+    @property
+    def value(self) -> PETSc.Vec:
+        return self._stepper.value
+
+    def advance(self, limit: float) -> None:
+        """One accepted step; steps that err too much are taken again, smaller."""
+        while True:
+            size = self._control.within(limit - self.time)
+            step = self._stepper.propose(self.time, size)
+            self._stepper.error(step, self._error)
+            if self._control.judge(size, self._relative_error(), self.time):
+                break
+        _take(self, self._stepper, step)
+        self.time = limit if size == limit - self.time else step.end
+
+    def _relative_error(self) -> float:
+        largest = self._largest(self._stepper.value)
+        return self._largest(self._error) / max(largest, np.finfo(float).tiny)
+
+    def _largest(self, vector: PETSc.Vec) -> float:
+        if self._measure is None:
+            return float(vector.norm(PETSc.NormType.NORM_INFINITY))
+        measured = vector.duplicate()
+        measured.pointwiseMult(vector, self._measure)
+        largest = float(measured.norm(PETSc.NormType.NORM_INFINITY))
+        measured.destroy()
+        return largest
+
+
+def _take(march: FixedMarch | AdaptiveMarch, stepper: Stepper, step: Step) -> None:
+    """Accept ``step`` and keep the account; raise where the numbers are no longer finite."""
+    if not np.all(np.isfinite(step.flows)):
+        raise NumericalError(
+            f"a number that is not finite appeared in the step from time {step.start:.6g}",
+            remedy="a smaller time.step, or adaptive steps (leave out time.step)",
+        )
+    stepper.accept(step)
+    march.flows = step.flows
+    march.exchanged = march.exchanged + step.exchanged
+    march.steps += 1

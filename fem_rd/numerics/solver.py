@@ -1,0 +1,161 @@
+"""Krylov solvers: the one file that makes KSP objects.
+
+Users reach every PETSc option after ``--`` on the command line; what is set here are defaults,
+chosen by measured cost (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from fem_rd.errors import NumericalError
+
+_REASONS = {
+    PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT: "the iteration limit was reached",
+    PETSc.KSP.ConvergedReason.DIVERGED_DTOL: "the residual grew without bound",
+    PETSc.KSP.ConvergedReason.DIVERGED_BREAKDOWN: "the Krylov method broke down",
+    PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_PC: "the preconditioner is not positive definite",
+    PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_MAT: "the matrix is not positive definite",
+    PETSc.KSP.ConvergedReason.DIVERGED_NANORINF: "a number that is not finite appeared",
+    PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED: "the preconditioner could not be set up",
+}
+_REMEDY = (
+    "a finer mesh or a smaller step if the solution is steep, -- -ksp_monitor to watch the residual, "
+    "or another solver.preconditioner (hypre, icc, lu)"
+)
+
+PRECONDITIONERS = ("auto", "gamg", "hypre", "icc", "jacobi", "lu", "pmg", "sor")
+
+
+@dataclass(frozen=True)
+class SolverOptions:
+    """Relative residual, preconditioner by name and the number of earlier solutions kept.
+
+    ``guess_size`` solutions span the space in which the initial guess of the next solve is best
+    (proper orthogonal decomposition); 0 keeps the vector handed in.
+    """
+
+    tolerance: float = 1e-10
+    preconditioner: str = "icc"
+    guess_size: int = 0
+    max_iterations: int = 5000
+    prefix: str = ""
+
+
+class KrylovSolver:
+    """Conjugate gradients for symmetric positive definite systems.
+
+    ``interpolation`` maps the coarse P1 space to the P2 space (p-multigrid, ``pmg``).
+    """
+
+    def __init__(
+        self, comm: MPI.Comm, options: SolverOptions, interpolation: PETSc.Mat | None = None
+    ) -> None:
+        self._options = options
+        self.iterations = 0
+        self.ksp = ksp = PETSc.KSP().create(comm)
+        ksp.setOptionsPrefix(options.prefix)
+        ksp.setType("cg")
+        ksp.setTolerances(rtol=options.tolerance, atol=1e-300, max_it=options.max_iterations)
+        ksp.setInitialGuessNonzero(True)
+        self._defaults = _precondition(ksp, options.preconditioner, interpolation)
+        if options.guess_size:
+            self._defaults |= {
+                "ksp_guess_type": "pod",
+                "ksp_guess_pod_size": str(options.guess_size),
+            }
+        with _default_options(options.prefix, self._defaults):
+            ksp.setFromOptions()
+
+    def set_operator(self, matrix: PETSc.Mat) -> None:
+        """Use ``matrix`` from now on and make its preconditioner. Collective."""
+        self.ksp.setOperators(matrix)
+        with _default_options(self._options.prefix, self._defaults):
+            self.ksp.setUp()
+
+    def solve(self, right_hand_side: PETSc.Vec, solution: PETSc.Vec) -> None:
+        """Solve into ``solution``, which holds the initial guess. Collective.
+
+        Raises `NumericalError` with PETSc's reason in words when it does not converge.
+        """
+        self.ksp.solve(right_hand_side, solution)
+        self.iterations += self.ksp.getIterationNumber()
+        reason = self.ksp.getConvergedReason()
+        if reason < 0:
+            words = _REASONS.get(reason, f"PETSc reason {reason}")
+            raise NumericalError(
+                f"the linear solver stopped after {self.ksp.getIterationNumber()} iterations "
+                f"at residual {self.ksp.getResidualNorm():.3g}: {words}",
+                remedy=_REMEDY,
+            )
+
+    @property
+    def description(self) -> str:
+        """Method and preconditioner in use, after the user's options."""
+        return f"{self.ksp.getType()} + {self.ksp.getPC().getType()}"
+
+
+def _precondition(
+    ksp: PETSc.KSP, name: str, interpolation: PETSc.Mat | None
+) -> dict[str, str]:
+    """Set the preconditioner ``name``; give the options that have no call of their own."""
+    pc = ksp.getPC()
+    parallel = ksp.comm.size > 1
+    if name == "lu":
+        pc.setType("cholesky" if not parallel else "lu")
+        if parallel:
+            pc.setFactorSolverType("mumps")
+        return {}
+    if name == "icc":
+        pc.setType("bjacobi" if parallel else "icc")
+        return {"sub_pc_type": "icc"} if parallel else {}
+    if name == "hypre":
+        pc.setType("hypre")
+        pc.setHYPREType("boomeramg")
+        return {
+            "pc_hypre_boomeramg_coarsen_type": "HMIS",
+            "pc_hypre_boomeramg_interp_type": "ext+i",
+            "pc_hypre_boomeramg_agg_nl": "1",
+            "pc_hypre_boomeramg_P_max": "4",
+        }
+    if name == "pmg" and interpolation is not None:
+        return _p_multigrid(pc, interpolation)
+    if name == "sor":
+        pc.setType("sor")
+        return {"pc_sor_symmetric": ""}
+    pc.setType(name)
+    return {}
+
+
+def _p_multigrid(pc: PETSc.PC, interpolation: PETSc.Mat) -> dict[str, str]:
+    """Two levels: P2 smoothed by symmetric SOR, P1 corrected by one algebraic multigrid cycle."""
+    pc.setType("mg")
+    pc.setMGLevels(2)
+    pc.setMGInterpolation(1, interpolation)
+    return {
+        "pc_mg_galerkin": "both",
+        "mg_levels_ksp_type": "chebyshev",
+        "mg_levels_ksp_max_it": "2",
+        "mg_levels_pc_type": "sor",
+        "mg_coarse_ksp_type": "preonly",
+        "mg_coarse_pc_type": "gamg",
+    }
+
+
+@contextmanager
+def _default_options(prefix: str, defaults: dict[str, str]) -> Iterator[None]:
+    """Lend ``defaults`` to PETSc's database where the user gave nothing, and take them back."""
+    database = PETSc.Options()
+    added = [prefix + key for key in defaults if not database.hasName(prefix + key)]
+    for key in added:
+        database[key] = defaults[key.removeprefix(prefix)]
+    try:
+        yield
+    finally:
+        for key in added:
+            database.delValue(key)
