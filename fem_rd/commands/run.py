@@ -93,7 +93,7 @@ def prepare(request: RunRequest, comm: MPI.Comm, log: Log) -> Prepared:
     with located(case.path / "case.toml"):
         with log.phase("mesh"):
             domain = build_domain(
-                case.mesh, case.parameters, comm, case_dir=case.path, trust=case.trust, log=log
+                case.mesh, comm, case_dir=case.path, trust=case.trust, log=log
             )
         model = build_model(case, domain, log)
     return Prepared(case, domain, model, schedule, results)

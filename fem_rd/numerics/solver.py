@@ -61,7 +61,8 @@ class KrylovSolver:
         self.ksp = ksp = PETSc.KSP().create(comm)
         ksp.setOptionsPrefix(options.prefix)
         ksp.setType("cg")
-        ksp.setTolerances(rtol=options.tolerance, atol=1e-300, max_it=options.max_iterations)
+        # no limit on growth: a large step may start far away, measured by a small right-hand side
+        ksp.setTolerances(options.tolerance, 1e-300, 1e100, options.max_iterations)
         ksp.setInitialGuessNonzero(True)
         self._defaults = _precondition(ksp, options.preconditioner, interpolation)
         if options.guess_size:
