@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tomllib
+from itertools import takewhile
 from pathlib import Path
 
 import fem_rd
@@ -47,12 +48,19 @@ def new_case(directory: Path, template: str) -> str:
 
 def listing() -> str:
     """Cases with their titles, and geometries with theirs."""
-    from fem_rd.mesh.geometries import geometry_titles
+    from fem_rd.mesh.library import geometries
 
-    cases, geometries = case_titles(), geometry_titles()
-    width = max(map(len, [*cases, *geometries]), default=0)
+    cases, shapes = case_titles(), {name: _purpose(file) for name, file in geometries().items()}
+    width = max(map(len, [*cases, *shapes]), default=0)
     lines = ["Cases (fem-rd new DIRECTORY --from NAME):"]
     lines += [f"  {name:<{width}}  {title}" for name, title in cases.items()]
     lines += ["", "Geometries (mesh.geometry):"]
-    lines += [f"  {name:<{width}}  {title}" for name, title in geometries.items()]
+    lines += [f"  {name:<{width}}  {title}" for name, title in shapes.items()]
     return "\n".join(lines)
+
+
+def _purpose(geometry: Path) -> str:
+    """The first sentence of the comment that heads a geometry file."""
+    head = takewhile(lambda line: line.startswith("//"), geometry.read_text().splitlines())
+    text = " ".join(line.removeprefix("//").strip() for line in head)
+    return text.split(". ")[0].rstrip(".:")
