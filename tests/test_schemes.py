@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from fem_rd.case.schema import Preconditioner, Scheme
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.march import AdaptiveMarch, FixedMarch
 from fem_rd.numerics.schemes import SCHEMES, Multistep, RungeKutta, scheme_named
 from fem_rd.numerics.semidiscrete import Constraint, Load, SemiDiscrete
-from fem_rd.numerics.solver import KrylovSolver, SolverOptions
+from fem_rd.numerics.solver import PRECONDITIONERS, KrylovSolver, SolverOptions
 from fem_rd.numerics.stepping import MultistepStepper, RungeKuttaStepper
 
 MASS = np.array([[2.0, 0.5, 0.0, 0.1], [0.5, 1.5, 0.3, 0.0], [0.0, 0.3, 1.0, 0.2], [0.1, 0.0, 0.2, 3.0]])
@@ -195,3 +198,9 @@ def test_scheme_without_an_estimate_refuses_to_adapt() -> None:
     with pytest.raises(CaseError, match="no error estimate") as caught:
         scheme_named("bdf2", adaptive=True)
     assert caught.value.valid == {"sdirk2", "trbdf2"}
+
+
+def test_the_case_file_offers_what_there_is() -> None:
+    """The schema must not import PETSc, so it names the choices again."""
+    assert set(get_args(Scheme)) == set(SCHEMES)
+    assert set(get_args(Preconditioner)) == set(PRECONDITIONERS)

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ufl
-from cases import model_of, values_of
+from cases import model_of, values_of, write_case
 from dolfinx import fem
 
+from fem_rd.case.loading import load_case
 from fem_rd.exact import capture, potential
 from fem_rd.exact.sphere import ReactiveSphere
+from fem_rd.models.protocol import Exact
 from fem_rd.models.smoluchowski import SmoluchowskiModel
+from fem_rd.models.smoluchowski_exact import exact_for
 
 SHELL = """
 title = "shell"
@@ -117,10 +120,47 @@ def test_transient_rate_from_a_uniform_start(tmp_path: Path) -> None:
     assert abs(values_of(model)["ledger_residual"]) < 1e-9
 
 
-def test_predictions_of_a_shell(tmp_path: Path) -> None:
-    exact = solved(tmp_path, 0.5, 1).exact()
+def exact_of(directory: Path, old: str = "", new: str = "", extra: str = "") -> Exact:
+    text = SHELL.format(size=0.8, degree=1).replace(old, new) + extra
+    return exact_for(load_case(write_case(directory, text)))
+
+
+def test_predictions_of_a_steady_shell(tmp_path: Path) -> None:
+    exact = exact_of(tmp_path)
     assert exact.predictions["rate"].value == pytest.approx(8.377580409573, rel=1e-12)
     assert exact.predictions["rate_unbounded"].value == pytest.approx(2 * np.pi, rel=1e-12)
     curve = exact.curves[0]
     assert curve.value[0] == pytest.approx(exact.predictions["rate"].value / (4 * np.pi))
     assert curve.value[-1] == pytest.approx(1.0)
+
+
+def test_predictions_know_reactivity_potential_and_far_field(tmp_path: Path) -> None:
+    by_area = exact_of(tmp_path / "a", 'kappa = "4*pi"', "reactivity = 1.0")
+    assert by_area.predictions["rate"].value == pytest.approx(8.377580409573, rel=1e-12)
+    ions = exact_of(tmp_path / "b", "degree = 1", 'degree = 1\npotential = "-2/r"')
+    assert ions.predictions["rate"].value == pytest.approx(potential.coulomb_rate(SPHERE, -2.0))
+    far = exact_of(tmp_path / "c", '"dirichlet"', '"far-field"')
+    assert far.predictions["rate"].value == pytest.approx(2 * np.pi, rel=1e-12)
+
+
+def test_predictions_of_a_transient_shell(tmp_path: Path) -> None:
+    exact = exact_of(tmp_path, "degree = 1", "degree = 1\ninitial = 0.5", "[time]\nend = 2.0\n")
+    series, profile = exact.curves
+    assert series.value[-1] == pytest.approx(float(capture.transient_rate(SPHERE, 2.0, 0.5)))
+    assert series.coordinate == "t" and profile.time == 2.0
+    assert profile.value[-1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("diffusion = 1.0", 'diffusion = "1 + z^2"'),
+        ('kappa = "4*pi"', 'reactivity = "1 + x"'),
+        ("concentration = 1.0", 'concentration = "1 + x"'),
+        ("degree = 1", 'degree = 1\npotential = "-x"'),
+        ("[smoluchowski]", "[smoluchowski.rates.domain]\ndegradation = 1.0\n[smoluchowski]"),
+        ("inner_radius = 1.0, ", ""),
+    ],
+)
+def test_no_prediction_where_there_is_no_closed_form(tmp_path: Path, old: str, new: str) -> None:
+    assert not exact_of(tmp_path, old, new).predictions

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from cases import model_of, steady, values_of
 
+from fem_rd.models.assembly import owned_coordinates
+from fem_rd.models.smoluchowski_terms import Terms
+
 SLAB = """
 title = "slab"
 model = "smoluchowski"
@@ -190,3 +193,14 @@ def test_adaptive_steps_meet_their_tolerance(tmp_path: Path) -> None:
         found = values_of(model)
         assert found["amount"] == pytest.approx(4 / 3 * np.exp(-1), rel=5 * tolerance)
         assert abs(found["ledger_residual"]) < 1e-8
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_products_of_basis_functions_are_integrated_exactly(tmp_path: Path, degree: int) -> None:
+    """(u, u) of u = x^degree on [0, 2]; an under-integrated mass matrix hides from order tests."""
+    model = model_of(tmp_path, slab("interval"), f"smoluchowski.degree={degree}")
+    terms = Terms(model._case.section, model._domain)
+    mass = terms.problem(steady=False).mass
+    u = mass.createVecRight()
+    u.array[:] = owned_coordinates(terms.space)["x"] ** degree
+    assert (mass * u).dot(u) == pytest.approx(2 ** (2 * degree + 1) / (2 * degree + 1), rel=1e-13)

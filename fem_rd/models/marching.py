@@ -13,7 +13,7 @@ from fem_rd.numerics.semidiscrete import SemiDiscrete
 from fem_rd.numerics.solver import KrylovSolver, SolverOptions
 from fem_rd.numerics.stepping import Flows, MultistepStepper, RungeKuttaStepper
 
-EARLIER_SOLUTIONS = 10  # that the initial guess of a solve is made of, where steps are of one size
+EARLIER_SOLUTIONS = 20  # that the initial guess of a solve is made of, where steps are of one size
 FIRST_STEP = 1e-3  # of the end time, tried first by adaptive steps
 LONGEST_STEP = 0.1  # of the end time
 
@@ -28,12 +28,12 @@ def march_for(
 ) -> March:
     """The march for the case's time and solver sections, at its start. Collective."""
     if case.time is None:
-        auto = "pmg" if interpolation is not None else "icc"
+        auto = "pmg" if interpolation is not None else "sor"
         return SteadyMarch(problem, _solver(case, problem, auto, 0, interpolation), flows)
     adaptive = case.time.step is None
     scheme = scheme_named(case.time.scheme, adaptive=adaptive)
     solver = _solver(
-        case, problem, "icc", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
+        case, problem, "sor", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
     )
     mass_solver = KrylovSolver(
         problem.stiffness.comm,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from fem_rd.case.case import Case
+from fem_rd.errors import CaseError
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.protocol import Model
@@ -15,8 +16,14 @@ MODELS = {"smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel"}
 def build_model(case: Case, domain: Domain, log: Log) -> Model:
     """The model of ``case`` on ``domain``, ready to advance.
 
-    Raises `CaseErrors` for names and values that do not fit the mesh. Collective.
+    Raises `CaseError` or `CaseErrors` for what does not fit the mesh. Collective.
     """
+    if case.space not in (None, domain.dimension):
+        raise CaseError(
+            f"the units of the case are those of {case.space} space dimensions",
+            key="mesh",
+            found=f"a mesh of {domain.dimension}",
+        )
     module, name = MODELS[case.model].split(":")
     model: Model = getattr(import_module(module), name)(case, domain, log)
     return model

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from fem_rd.case.base import joined
 from fem_rd.case.expressions import Expression
 from fem_rd.case.quantities import Tensor
 from fem_rd.case.sections.smoluchowski import Dirichlet, FarField, Robin, SmoluchowskiSection
@@ -16,7 +17,9 @@ from fem_rd.parallel import agree
 
 LARGEST_POTENTIAL = 300.0  # in k_B T; exp of more than twice this leaves double precision
 EVERYWHERE = "everywhere"
-SECTION = "smoluchowski"
+BOUNDARIES, RATES, DIFFUSION = (
+    f"smoluchowski.{key}" for key in ("boundaries", "rates", "diffusion")
+)
 
 
 def check_section(section: SmoluchowskiSection, domain: Domain, *, steady: bool) -> None:
@@ -32,7 +35,7 @@ def check_section(section: SmoluchowskiSection, domain: Domain, *, steady: bool)
 
 def _names(section: SmoluchowskiSection, domain: Domain) -> Iterator[CaseError]:
     for name in section.boundaries:
-        key = f"{SECTION}.boundaries.{name}"
+        key = joined(BOUNDARIES, name)
         if name not in domain.boundaries:
             yield _unknown("boundary", name, key, domain.boundaries)
         elif not domain.exterior(name):
@@ -43,12 +46,12 @@ def _names(section: SmoluchowskiSection, domain: Domain) -> Iterator[CaseError]:
             )
     for name in section.rates:
         if name not in domain.regions and name != EVERYWHERE:
-            key = f"{SECTION}.rates.{name}"
+            key = joined(RATES, name)
             yield _unknown("region", name, key, [*domain.regions, EVERYWHERE])
         if name in section.boundaries:
             yield CaseError(
                 "a boundary and a region that both exchange need different names",
-                key=f"{SECTION}.rates.{name}",
+                key=joined(RATES, name),
             )
 
 
@@ -59,24 +62,23 @@ def _unknown(kind: str, name: str, key: str, known: Collection[str]) -> CaseErro
 
 
 def _diffusion_shape(section: SmoluchowskiSection, domain: Domain) -> Iterator[CaseError]:
-    key, diffusion = f"{SECTION}.diffusion", section.diffusion
-    dimension = domain.mesh.geometry.dim
+    diffusion, dimension = section.diffusion, domain.dimension
     if isinstance(diffusion, dict):
         for name in diffusion:
             if name not in domain.regions:
-                yield _unknown("region", name, f"{key}.{name}", domain.regions)
+                yield _unknown("region", name, joined(DIFFUSION, name), domain.regions)
         missing = [name for name in domain.regions if name not in diffusion]
         if missing:
-            yield CaseError("a region has no diffusion coefficient", key=key, valid=missing)
-    for place, value in _diffusion_parts(section):
+            yield CaseError("a region has no diffusion coefficient", key=DIFFUSION, valid=missing)
+    for key, _, value in _diffusion_parts(section):
         if isinstance(value, tuple) and len(value) != dimension:
             size = f"{dimension}x{dimension}"
-            yield CaseError(f"the tensor must be {size} on this mesh", key=place, found=len(value))
+            yield CaseError(f"the tensor must be {size} on this mesh", key=key, found=len(value))
     for name, boundary in section.boundaries.items():
         if isinstance(boundary, FarField) and not isinstance(diffusion, Expression):
             yield CaseError(
                 "a far field needs one scalar diffusion coefficient",
-                key=f"{SECTION}.boundaries.{name}",
+                key=joined(BOUNDARIES, name),
             )
 
 
@@ -92,7 +94,7 @@ def _undetermined(section: SmoluchowskiSection) -> list[CaseError]:
     return [
         CaseError(
             "nothing fixes the amount, so there is no unique steady state",
-            key=f"{SECTION}.boundaries",
+            key=BOUNDARIES,
             valid="a dirichlet, robin or far-field boundary, a degradation rate, "
             "or a [time] section",
         )
@@ -101,18 +103,18 @@ def _undetermined(section: SmoluchowskiSection) -> list[CaseError]:
 
 def _diffusion_parts(
     section: SmoluchowskiSection,
-) -> Iterator[tuple[str, Expression | Tensor]]:
-    key, diffusion = f"{SECTION}.diffusion", section.diffusion
-    if isinstance(diffusion, dict):
-        yield from ((f"{key}.{name}", value) for name, value in diffusion.items())
+) -> Iterator[tuple[str, str | None, Expression | Tensor]]:
+    """Key, region (None: everywhere) and value of each diffusion coefficient."""
+    if isinstance(section.diffusion, dict):
+        for name, value in section.diffusion.items():
+            yield joined(DIFFUSION, name), name, value
     else:
-        yield key, diffusion
+        yield DIFFUSION, None, section.diffusion
 
 
 def _diffusion_values(section: SmoluchowskiSection, domain: Domain) -> Iterator[CaseError]:
     """Positive, or positive definite, at every node of the region it belongs to."""
-    for key, value in _diffusion_parts(section):
-        region = key.removeprefix(f"{SECTION}.diffusion").removeprefix(".") or None
+    for key, region, value in _diffusion_parts(section):
         points = region_points(domain, region)
         smallest = _smallest_eigenvalue(value, points)
         bad = ~(smallest > 0.0) | ~np.isfinite(smallest)
@@ -150,7 +152,7 @@ def _potential_values(section: SmoluchowskiSection, domain: Domain) -> Iterator[
         place = ", ".join(f"{coordinate:.4g}" for coordinate in points[index])
         yield CaseError(
             f"must stay within {LARGEST_POTENTIAL:g} k_B T; at ({place}) it is {values[index]:.4g}",
-            key=f"{SECTION}.potential",
+            key="smoluchowski.potential",
         )
 
 

@@ -36,12 +36,12 @@ PRECONDITIONERS = ("auto", "gamg", "hypre", "icc", "jacobi", "lu", "pmg", "sor")
 class SolverOptions:
     """Relative residual, preconditioner by name and the number of earlier solutions kept.
 
-    ``guess_size`` solutions span the space in which the initial guess of the next solve is best
-    (proper orthogonal decomposition); 0 keeps the vector handed in.
+    The initial guess of a solve is the best one in the span of ``guess_size`` earlier solutions
+    (Fischer 1998); 0 keeps the vector handed in.
     """
 
     tolerance: float = 1e-10
-    preconditioner: str = "icc"
+    preconditioner: str = "sor"
     guess_size: int = 0
     max_iterations: int = 5000
     prefix: str = ""
@@ -67,8 +67,8 @@ class KrylovSolver:
         self._defaults = _precondition(ksp, options.preconditioner, interpolation)
         if options.guess_size:
             self._defaults |= {
-                "ksp_guess_type": "pod",
-                "ksp_guess_pod_size": str(options.guess_size),
+                "ksp_guess_type": "fischer",
+                "ksp_guess_fischer_model": f"1,{options.guess_size}",
             }
         with _default_options(options.prefix, self._defaults):
             ksp.setFromOptions()
@@ -126,10 +126,8 @@ def _precondition(
         }
     if name == "pmg" and interpolation is not None:
         return _p_multigrid(pc, interpolation)
-    if name == "sor":
-        pc.setType("sor")
-        return {"pc_sor_symmetric": ""}
-    pc.setType(name)
+    # Eisenstat's form of symmetric SOR needs no product with the matrix beside its two sweeps
+    pc.setType("eisenstat" if name == "sor" else name)
     return {}
 
 
