@@ -122,6 +122,15 @@ def test_mistake_is_one_line_and_nothing_is_written(
     assert not (tmp_path / "hacked").exists()
 
 
+def test_petsc_option_that_petsc_refuses(tmp_path: Path) -> None:
+    case = write_case(tmp_path / "case", BOX)
+    done = shell("run", case, "--", "-ksp_type", "nonsense", cwd=tmp_path)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("fem-rd")]
+    assert len(lines) == 1 and "KSP type nonsense" in lines[0]
+    assert not (case / "results").exists()
+
+
 def test_missing_case_and_missing_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert call("run", tmp_path / "nowhere") == 2
     assert "no such case" in capfd.readouterr().err

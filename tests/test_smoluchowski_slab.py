@@ -204,3 +204,21 @@ def test_products_of_basis_functions_are_integrated_exactly(tmp_path: Path, degr
     u = mass.createVecRight()
     u.array[:] = owned_coordinates(terms.space)["x"] ** degree
     assert (mass * u).dot(u) == pytest.approx(2 ** (2 * degree + 1) / (2 * degree + 1), rel=1e-13)
+
+
+@pytest.mark.parametrize("first", ["left", "bottom"])
+def test_shared_edge_belongs_to_the_boundary_named_first(tmp_path: Path, first: str) -> None:
+    """Where 1 on the left meets 0 at the bottom; the account closes whoever has the edge."""
+    tables = {
+        "left": "[smoluchowski.boundaries.left]\ntype = 'dirichlet'\nconcentration = 1.0\n",
+        "bottom": "[smoluchowski.boundaries.bottom]\ntype = 'dirichlet'\nconcentration = 0.0\n",
+    }
+    ordered = "".join(tables[name] for name in sorted(tables, key=lambda name: name != first))
+    text = slab("rectangle").split("[smoluchowski.boundaries")[0] + ordered
+    model = model_of(tmp_path, text)
+    model.advance(0.0)
+    field = model.fields()["concentration"].function
+    points = field.function_space.tabulate_dof_coordinates()
+    corner = np.abs(points).sum(axis=1).argmin()
+    assert field.x.array[corner] == pytest.approx(1.0 if first == "left" else 0.0, abs=1e-12)
+    assert abs(values_of(model)["ledger_residual"]) < 1e-8

@@ -28,12 +28,12 @@ def march_for(
 ) -> March:
     """The march for the case's time and solver sections, at its start. Collective."""
     if case.time is None:
-        auto = "pmg" if interpolation is not None else "sor"
+        auto = "pmg" if interpolation is not None else "icc"
         return SteadyMarch(problem, _solver(case, problem, auto, 0, interpolation), flows)
     adaptive = case.time.step is None
     scheme = scheme_named(case.time.scheme, adaptive=adaptive)
     solver = _solver(
-        case, problem, "sor", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
+        case, problem, "icc", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
     )
     mass_solver = KrylovSolver(
         problem.stiffness.comm,

@@ -58,6 +58,7 @@ class SteadyMarch:
         self._problem.constraint.impose(self.value, limit)
         self._solver.set_operator(self._operator.matrix)
         self._solver.solve(rhs, self.value)
+        self._problem.constraint.impose(self.value, limit)
         self.flows = self._flows(limit, self.value, None)
         self.exchanged = np.zeros(len(self.flows))
         self.time, self.steps = limit, 1

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.errors import NumericalError
+from fem_rd.errors import CaseError, NumericalError
 
 _REASONS = {
     PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT: "the iteration limit was reached",
@@ -41,7 +41,7 @@ class SolverOptions:
     """
 
     tolerance: float = 1e-10
-    preconditioner: str = "sor"
+    preconditioner: str = "icc"
     guess_size: int = 0
     max_iterations: int = 5000
     prefix: str = ""
@@ -70,13 +70,13 @@ class KrylovSolver:
                 "ksp_guess_type": "fischer",
                 "ksp_guess_fischer_model": f"1,{options.guess_size}",
             }
-        with _default_options(options.prefix, self._defaults):
+        with _default_options(options.prefix, self._defaults), _users_options_understood():
             ksp.setFromOptions()
 
     def set_operator(self, matrix: PETSc.Mat) -> None:
         """Use ``matrix`` from now on and make its preconditioner. Collective."""
         self.ksp.setOperators(matrix)
-        with _default_options(self._options.prefix, self._defaults):
+        with _default_options(self._options.prefix, self._defaults), _users_options_understood():
             self.ksp.setUp()
 
     def solve(self, right_hand_side: PETSc.Vec, solution: PETSc.Vec) -> None:
@@ -126,9 +126,8 @@ def _precondition(
         }
     if name == "pmg" and interpolation is not None:
         return _p_multigrid(pc, interpolation)
-    # Eisenstat's form of symmetric SOR needs no product with the matrix beside its two sweeps
-    pc.setType("eisenstat" if name == "sor" else name)
-    return {}
+    pc.setType(name)
+    return {"pc_sor_symmetric": "true"} if name == "sor" else {}
 
 
 def _p_multigrid(pc: PETSc.PC, interpolation: PETSc.Mat) -> dict[str, str]:
@@ -158,3 +157,17 @@ def _default_options(prefix: str, defaults: dict[str, str]) -> Iterator[None]:
     finally:
         for key in added:
             database.delValue(key)
+
+
+@contextmanager
+def _users_options_understood() -> Iterator[None]:
+    """Say what PETSc does not understand of the user's options, in one line."""
+    try:
+        yield
+    except PETSc.Error as error:
+        if not PETSc.Options().getAll():
+            raise
+        reason = str(error).strip().splitlines()[-1].split("] ", 1)[-1]
+        raise CaseError(
+            f"PETSc does not take an option given after --: {reason}", key="PETSc options"
+        ) from None

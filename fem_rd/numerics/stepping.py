@@ -231,3 +231,4 @@ def implicit_solve(
     operator.constrain(rhs, time)
     problem.constraint.impose(solution, time)
     solver.solve(rhs, solution)
+    problem.constraint.impose(solution, time)
