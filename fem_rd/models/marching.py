@@ -36,7 +36,7 @@ def march_for(
         case, problem, "icc", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
     )
     mass_solver = KrylovSolver(
-        problem.stiffness.comm,
+        problem.comm,
         SolverOptions(case.solver.tolerance, "jacobi", prefix="mass_"),
     )
     mass_solver.set_operator(problem.constrained_mass())
@@ -59,7 +59,7 @@ def _solver(
     options = SolverOptions(
         case.solver.tolerance, auto if name == "auto" else name, guess_size
     )
-    return KrylovSolver(problem.stiffness.comm, options, interpolation)
+    return KrylovSolver(problem.comm, options, interpolation)
 
 
 def _control(time: TimeSection, scheme: RungeKutta) -> AdaptiveSize:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 from petsc4py import PETSc
 
 Array = npt.NDArray[np.float64]
@@ -82,6 +83,7 @@ class SemiDiscrete:
         constraint: Constraint,
     ) -> None:
         self.stiffness, self.mass = stiffness, mass
+        self.comm: MPI.Comm = stiffness.comm.tompi4py()
         self.loads, self.constraint = tuple(loads), constraint
         start, end = stiffness.getOwnershipRange()
         self.rows = PETSc.IS().createGeneral(

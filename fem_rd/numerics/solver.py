@@ -14,6 +14,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem_rd.errors import CaseError, NumericalError
+from fem_rd.numerics.guess import EarlierSolutions
 
 _REASONS = {
     PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT: "the iteration limit was reached",
@@ -36,8 +37,8 @@ PRECONDITIONERS = ("auto", "gamg", "hypre", "icc", "jacobi", "lu", "pmg", "sor")
 class SolverOptions:
     """Relative residual, preconditioner by name and the number of earlier solutions kept.
 
-    The initial guess of a solve is the best one in the span of ``guess_size`` earlier solutions
-    (Fischer 1998); 0 keeps the vector handed in.
+    The initial guess of a solve is the best one in the span of at most ``guess_size`` earlier
+    solutions (`fem_rd.numerics.guess`); 0 keeps the vector handed in.
     """
 
     tolerance: float = 1e-10
@@ -64,17 +65,15 @@ class KrylovSolver:
         # no limit on growth: a large step may start far away, measured by a small right-hand side
         ksp.setTolerances(options.tolerance, 1e-300, 1e100, options.max_iterations)
         ksp.setInitialGuessNonzero(True)
+        self.earlier = EarlierSolutions(comm, options.guess_size)
+        self._guess: PETSc.Vec | None = None
         self._defaults = _precondition(ksp, options.preconditioner, interpolation)
-        if options.guess_size:
-            self._defaults |= {
-                "ksp_guess_type": "fischer",
-                "ksp_guess_fischer_model": f"1,{options.guess_size}",
-            }
         with _default_options(options.prefix, self._defaults), _users_options_understood():
             ksp.setFromOptions()
 
     def set_operator(self, matrix: PETSc.Mat) -> None:
         """Use ``matrix`` from now on and make its preconditioner. Collective."""
+        self.earlier.clear()
         self.ksp.setOperators(matrix)
         with _default_options(self._options.prefix, self._defaults), _users_options_understood():
             self.ksp.setUp()
@@ -84,6 +83,9 @@ class KrylovSolver:
 
         Raises `NumericalError` with PETSc's reason in words when it does not converge.
         """
+        self.earlier.guess(right_hand_side, solution)
+        if self._options.guess_size:
+            self._guess = solution.copy(self._guess)
         self.ksp.solve(right_hand_side, solution)
         self.iterations += self.ksp.getIterationNumber()
         reason = self.ksp.getConvergedReason()
@@ -94,6 +96,8 @@ class KrylovSolver:
                 f"at residual {self.ksp.getResidualNorm():.3g}: {words}",
                 remedy=_REMEDY,
             )
+        if self._guess is not None:
+            self.earlier.learn(self.ksp.getOperators()[0], self._guess, solution)
 
     @property
     def description(self) -> str:
@@ -127,19 +131,23 @@ def _precondition(
     if name == "pmg" and interpolation is not None:
         return _p_multigrid(pc, interpolation)
     pc.setType(name)
-    return {"pc_sor_symmetric": "true"} if name == "sor" else {}
+    return {"pc_sor_local_symmetric": "true"} if name == "sor" else {}
 
 
 def _p_multigrid(pc: PETSc.PC, interpolation: PETSc.Mat) -> dict[str, str]:
-    """Two levels: P2 smoothed by symmetric SOR, P1 corrected by one algebraic multigrid cycle."""
+    """Two levels: P2 smoothed by one symmetric SOR sweep, P1 by one algebraic multigrid cycle.
+
+    More smoothing does not save iterations: it is the coarse cycle that limits them.
+    """
     pc.setType("mg")
     pc.setMGLevels(2)
     pc.setMGInterpolation(1, interpolation)
     return {
         "pc_mg_galerkin": "both",
-        "mg_levels_ksp_type": "chebyshev",
-        "mg_levels_ksp_max_it": "2",
+        "mg_levels_ksp_type": "richardson",
+        "mg_levels_ksp_max_it": "1",
         "mg_levels_pc_type": "sor",
+        "mg_levels_pc_sor_local_symmetric": "true",
         "mg_coarse_ksp_type": "preonly",
         "mg_coarse_pc_type": "gamg",
     }
