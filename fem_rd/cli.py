@@ -109,6 +109,24 @@ def run(
 
 
 @app.command()
+def resume(
+    results: ResultsArgument,
+    petsc: PetscArguments = None,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes", help="Go on although end time, output or checkpoints were changed."
+        ),
+    ] = False,
+    trust: TrustOption = False,
+) -> None:
+    """Go on with an interrupted run, or with a finished one to a later end time."""
+    from fem_rd.commands.resume import resume_case
+
+    resume_case(results, tuple(petsc or ()), accept_changes=accept_changes, trust=trust)
+
+
+@app.command()
 def info(results: ResultsArgument) -> None:
     """Say what a results directory holds and how far its run got."""
     from fem_rd.commands.info import describe_results
@@ -139,7 +157,7 @@ def main() -> None:
 def _end(error: FemRdError) -> None:
     """A failure that all ranks share: one message, then the same exit status on each."""
     if _rank() == 0:
-        for line in str(error).splitlines():
+        for line in [*str(error).splitlines(), *getattr(error, "__notes__", ())]:
             sys.stderr.write(f"fem-rd: {line}\n")
     sys.exit(error.exit_status)
 

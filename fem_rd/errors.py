@@ -15,7 +15,7 @@ from pathlib import Path
 class FemRdError(Exception):
     """Base of every failure that has a message for the user."""
 
-    exit_status = 1
+    exit_status = 3
 
 
 class CaseError(FemRdError):

@@ -1,112 +1,121 @@
-"""The one loop: a model goes from stop to stop, and what it shows is written.
+"""The one loop: a model goes from stop to stop, and what it shows is recorded.
 
 The loop knows neither physics nor solvers. Its caller has made sure that the case is right;
-what goes wrong from here on is numerical, and leaves behind what was computed so far.
+what goes wrong from here on is numerical or the machine's, and leaves behind what was computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
+import numpy as np
 from mpi4py import MPI
 
-from fem_rd.errors import NumericalError
+from fem_rd.case.schema import CheckpointSection
+from fem_rd.errors import FemRdError, Interrupted, NumericalError
 from fem_rd.log import Log
 from fem_rd.models.protocol import Model
 from fem_rd.observables import Observable
-from fem_rd.output.results import ResultsDirectory
-from fem_rd.output.series import SeriesFile
-from fem_rd.output.vtkhdf import FieldsFile
-from fem_rd.parallel import on_root
+from fem_rd.recording import Recorder
 from fem_rd.schedule import Schedule
+from fem_rd.signals import StopRequest
 
 LEDGER_TOLERANCE = 1e-6
 
 
 class Simulation:
-    """Runs one model by its schedule into one results directory. Methods are collective."""
+    """Runs one model by its schedule. Methods are collective."""
 
     def __init__(
         self,
         model: Model,
         schedule: Schedule,
-        results: ResultsDirectory,
+        recorder: Recorder,
+        checkpoints: CheckpointSection | None,
         comm: MPI.Comm,
         log: Log,
-        *,
-        write_fields: bool,
     ) -> None:
-        self._model, self._schedule, self._results = model, schedule, results
-        self._comm, self._log = comm, log
-        self._fields = self._open_fields() if write_fields else None
-        self._series: SeriesFile | None = None
+        """``checkpoints``: when to save the state; None for a run of one step."""
+        self._model, self._schedule, self._recorder = model, schedule, recorder
+        self._checkpoints, self._comm, self._log = checkpoints, comm, log
+        self._saved = log.clock()
         self.observables: Sequence[Observable] = ()
 
     def run(self, unit: str) -> None:
         """To the end of the schedule; ``unit`` of time, for the progress bar.
 
-        Raises `NumericalError` after the fields and observables reached so far are written.
+        Raises `Interrupted` when asked to stop and `NumericalError` when the numerics fail, both
+        after the state reached is saved.
         """
-        model, schedule = self._model, self._schedule
         try:
-            if model.time == 0.0:
-                self._record()
-                self._write_fields()
-            with self._log.progress(schedule.end, unit=unit) as progress:
-                for stop in schedule.stops:
-                    while model.time < stop:
-                        with self._log.phase("solve"):
-                            model.advance(stop)
-                        self._record()
-                        progress.advance(model.time, model.steps)
-                    self._write_fields()
-        except NumericalError:
-            self._write_fields()
+            with StopRequest() as request, self._log.progress(
+                self._schedule.end, start=max(self._model.time, 0.0), unit=unit
+            ) as progress:
+                if self._model.steps == 0 and np.isfinite(self._model.time):
+                    self._record()
+                    self._recorder.fields()
+                for stop in self._schedule.stops:
+                    while self._model.time < stop:
+                        self._step(stop)
+                        progress.advance(self._model.time, self._model.steps)
+                        self._pause(request)
+            self.observables = self.observables or self._model.observables()
+            self._save()
+        except Interrupted:
+            raise
+        except FemRdError:
+            with suppress(FemRdError):  # the failure is what the user must hear of
+                self._recorder.fields()
+                self._save()
             raise
         finally:
-            self._close()
+            self._recorder.close()
+
+    def _step(self, stop: float) -> None:
+        with self._log.phase("solve"):
+            self._model.advance(stop)
+        self._record()
+        if self._model.time >= stop:
+            self._recorder.fields()
 
     def _record(self) -> None:
         """A row of observables, and the guard that they still make sense."""
         with self._log.phase("observables"):
-            self.observables = self._model.observables()
-            on_root(self._comm, self._append_row)
-            check_ledger(self.observables, self._model.time)
+            observables = self._model.observables()
+            check_ledger(observables, self._model.time)
+            self._recorder.row(observables)
+            self.observables = observables
 
-    def _append_row(self) -> None:
-        if self._series is None:
-            names = [observable.name for observable in self.observables]
-            self._series = SeriesFile.create(self._results.series, names)
-        self._series.append(self._model.time, self.observables)
+    def _pause(self, request: StopRequest) -> None:
+        """Save the state when it is time to, and stop when any rank was asked to."""
+        wishes = np.array([request.asked_by is not None, self._is_due()], dtype=np.intc)
+        self._comm.Allreduce(MPI.IN_PLACE, wishes, op=MPI.MAX)
+        asked, due = wishes
+        if due or asked:
+            self._save()
+        if asked:
+            raise Interrupted(f"stopped on request at time {self._model.time:.6g}")
 
-    def _open_fields(self) -> FieldsFile:
-        fields = self._model.fields()
-        space = next(iter(fields.values())).function.function_space
-        units = {name: field.unit for name, field in fields.items()}
-        return FieldsFile.create(self._results.fields, space, units)
+    def _is_due(self) -> bool:
+        if self._checkpoints is None or self._comm.rank:
+            return False
+        elapsed = self._log.clock() - self._saved >= 60 * self._checkpoints.minutes
+        every = self._checkpoints.steps
+        return elapsed or (every is not None and self._model.steps % every == 0)
 
-    def _write_fields(self) -> None:
-        if self._fields is None:
-            return
-        with self._log.phase("output"):
-            fields = self._model.fields()
-            time = max(self._model.time, 0.0)
-            self._fields.write(time, {name: field.function for name, field in fields.items()})
-
-    def _close(self) -> None:
-        if self._fields is not None:
-            self._fields.close()
-        if self._series is not None:
-            self._series.close()
+    def _save(self) -> None:
+        if self._checkpoints is not None and np.isfinite(self._model.time):
+            self._recorder.checkpoint()
+            self._saved = self._log.clock()
 
 
 def check_ledger(observables: Sequence[Observable], time: float) -> None:
     """Raise `NumericalError` where the account of amounts does not close."""
-    by_name: Mapping[str, Observable] = {observable.name: observable for observable in observables}
-    ledger = by_name.get("ledger_residual")
-    if ledger is not None and not abs(ledger.value) <= LEDGER_TOLERANCE:
-        raise NumericalError(
-            f"at time {time:.6g} the ledger does not close: {ledger.value:.3g} of the amount "
-            f"moved is unaccounted for (tolerance {LEDGER_TOLERANCE:g})",
-            remedy="a smaller solver.tolerance",
-        )
+    for observable in observables:
+        if observable.name == "ledger_residual" and not abs(observable.value) <= LEDGER_TOLERANCE:
+            raise NumericalError(
+                f"at time {time:.6g} the ledger does not close: {observable.value:.3g} of the "
+                f"amount moved is unaccounted for (tolerance {LEDGER_TOLERANCE:g})",
+                remedy="a smaller solver.tolerance",
+            )

@@ -12,16 +12,21 @@ from pathlib import Path
 _TIMEOUT = 120
 
 
-def run_on_ranks(
-    ranks: int, script: str | Path | Sequence[str], cwd: Path
-) -> subprocess.CompletedProcess[str]:
-    """`mpirun -n RANKS python3 SCRIPT`, or with a sequence of arguments for python3."""
-    arguments = [str(script)] if isinstance(script, (str, Path)) else list(script)
+def command_on_ranks(ranks: int, arguments: Sequence[str]) -> list[str]:
+    """`mpirun -n RANKS python3 ARGUMENTS` as a list of words."""
     # More ranks than cores must be asked for; otherwise not, since it is slower and can hang.
     crowded = ranks > (os.cpu_count() or 1) and _is_open_mpi()
     options = ["--map-by", ":OVERSUBSCRIBE"] if crowded else []
+    return ["mpirun", *options, "-n", str(ranks), sys.executable, *arguments]
+
+
+def run_on_ranks(
+    ranks: int, script: str | Path | Sequence[str], cwd: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a script, or python3 with a sequence of arguments, to its end."""
+    arguments = [str(script)] if isinstance(script, (str, Path)) else list(script)
     return subprocess.run(
-        ["mpirun", *options, "-n", str(ranks), sys.executable, *arguments],
+        command_on_ranks(ranks, arguments),
         cwd=cwd,
         env=dict(os.environ),  # without what MPI put into the environment of this process
         capture_output=True,

@@ -167,8 +167,8 @@ def test_divergence_saves_the_state_and_says_why(tmp_path: Path) -> None:
     done = shell("run", case, "--", "-ksp_max_it", "1", "-pc_type", "none", cwd=tmp_path)
     assert done.returncode == 3
     message = [line for line in done.stderr.splitlines() if line.startswith("fem-rd:")]
-    assert len(message) == 1 and "the iteration limit was reached" in message[0]
-    assert "Try:" in message[0]
+    assert len(message) == 2 and "the iteration limit was reached" in message[0]
+    assert "Try:" in message[0] and "go on with: fem-rd resume" in message[1]
     made = results(case / "results")
     assert made.summary["status"] == "failed"
     assert "iteration limit" in made.summary["failure"]

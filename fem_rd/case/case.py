@@ -19,6 +19,7 @@ from fem_rd.case.messages import translated
 from fem_rd.case.quantities import CaseContext, read_expression
 from fem_rd.case.schema import (
     BuiltinMesh,
+    CheckpointSection,
     MeshField,
     MeshSection,
     OutputSection,
@@ -35,10 +36,11 @@ COMMON: dict[str, Any] = {
     "mesh": MeshField,
     "time": TimeSection,
     "output": OutputSection,
+    "checkpoint": CheckpointSection,
     "solver": SolverSection,
 }
 OPTIONAL = ("units", "time")
-DEFAULTED = ("output", "solver")
+DEFAULTED = ("output", "checkpoint", "solver")
 HEADER = {
     "title": "one line about the case, for reports",
     "model": "what is solved",
@@ -66,6 +68,7 @@ class Case:
     section: Any
     time: TimeSection | None
     output: OutputSection
+    checkpoint: CheckpointSection
     solver: SolverSection
     trust: bool
     space: int | None
@@ -97,6 +100,7 @@ def read_case(data: Mapping[str, Any], directory: Path, *, trust: bool = False) 
         section=sections[model],
         time=sections.get("time"),
         output=sections["output"],
+        checkpoint=sections["checkpoint"],
         solver=sections["solver"],
         trust=trust,
         space=next(iter(reader.context.spaces.values()), None),
@@ -170,7 +174,7 @@ class _Reader:
         if isinstance(mesh, BuiltinMesh):  # the dimension of a concentration is known, then
             self.context = replace(self.context, possible=(mesh.dimension,))
         schemas = {model: section_class(model)} if model else {}
-        schemas.update((key, COMMON[key]) for key in ("time", "output", "solver"))
+        schemas.update((key, COMMON[key]) for key in COMMON if key not in ("units", "mesh"))
         read = {key: self._section(key, schema) for key, schema in schemas.items()}
         self.stop_if_wrong()
         return {"mesh": mesh, **read}

@@ -39,6 +39,12 @@ def _unit_of(base: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _positive(count: int) -> int:
+    if count < 1:
+        raise as_pydantic(CaseError("must be positive", found=count))
+    return count
+
+
 def _as_list(value: object) -> object:
     """A single number stands for the list of it: an interval's ends."""
     return value if isinstance(value, list | tuple | dict) else [value]
@@ -295,6 +301,22 @@ class OutputSection(Section):
             error = CaseError("no fields are written: fields = false", key=".fields_every")
             raise as_pydantic(error)
         return self
+
+
+class CheckpointSection(Section):
+    """When a transient run saves its state, from which `fem-rd resume` goes on.
+
+    It also does so at its end, when it is asked to stop and when its numerics fail.
+    """
+
+    steps: Annotated[StrictInt, AfterValidator(_positive)] | None = Field(
+        default=None, description="number of steps between checkpoints", examples=[100]
+    )
+    minutes: Annotated[float, Quantity("1", POSITIVE)] = Field(
+        default=10.0,
+        description="minutes of wall time between checkpoints, whatever `steps` says",
+        examples=[30.0],
+    )
 
 
 class SolverSection(Section):

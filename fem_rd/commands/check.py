@@ -8,7 +8,8 @@ from pathlib import Path
 from mpi4py import MPI
 
 from fem_rd.case.case import Case
-from fem_rd.commands.run import Prepared, RunRequest, prepare
+from fem_rd.case.loading import load_case
+from fem_rd.commands.prepare import Prepared, prepare
 from fem_rd.log import Log
 from fem_rd.output import provenance
 from fem_rd.parallel import on_root
@@ -20,13 +21,13 @@ def check_case(case: Path, overrides: Sequence[str], *, trust: bool) -> None:
     Raises `CaseError` or `CaseErrors` as a run would, except for existing results.
     """
     comm = MPI.COMM_WORLD
-    request = RunRequest(case, tuple(overrides), overwrite=True, trust=trust)
     with Log(rank=comm.rank) as log:
-        prepared = prepare(request, comm, log)
+        read = on_root(comm, lambda: load_case(case, overrides, trust))
+        prepared = prepare(read, (), comm, log)
         memory = provenance.peak_memory(comm)
-        for line in _lines(prepared, memory.total):
+        lines = [*_lines(prepared, memory.total)]
+        for line in lines:
             log.info(line)
-        on_root(comm, lambda: None)
 
 
 def _lines(prepared: Prepared, memory: int) -> Iterator[str]:

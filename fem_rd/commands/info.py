@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fem_rd.checkpoint import newest, read_about
 from fem_rd.output.results import ResultsDirectory, read_json
 from fem_rd.output.series import read_series
 
@@ -28,11 +29,23 @@ def _lines(results: ResultsDirectory) -> Iterator[str]:
         if run["wall_time"] is not None:
             yield f"wall time: {run['wall_time']:.1f} s"
     yield from _progress(results)
+    yield _way_on(results)
     for name, found in summary.get("observables", {}).items():
         value = "not finite" if found["value"] is None else f"{found['value']:.10g}"
         yield f"  {name} = {value} {found['unit']}"
     held = [file.name for file in (results.fields, results.series, results.report) if file.exists()]
     yield f"files: {', '.join(held) or 'none'}"
+
+
+def _way_on(results: ResultsDirectory) -> str:
+    refused: list[str] = []
+    file = newest(results.checkpoints, refused.append)
+    if file is None:
+        return "no checkpoint to resume from" + "".join(f"\n  {reason}" for reason in refused)
+    where = f"from time {read_about(file).time:.6g}"
+    if results.done:
+        return f"done; can go on {where} to a later time.end: fem-rd resume --accept-changes"
+    return f"can be resumed {where}: fem-rd resume {results.path}"
 
 
 def _version(run: Mapping[str, Any]) -> str:

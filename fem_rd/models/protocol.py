@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dolfinx import fem
 
 from fem_rd.observables import Observable
+from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]
 
@@ -81,6 +82,18 @@ class Model(Protocol):
 
     def exact(self) -> Exact:
         """Closed forms to compare with."""
+        ...
+
+    def state(self) -> State:
+        """Everything that `restore` needs to go on as if nothing had happened."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        ...
+
+    def positions(self) -> Array:
+        """Where this rank's owned unknowns are, shape (owned, 3), as `State` orders them."""
         ...
 
     def describe(self) -> Mapping[str, str]:

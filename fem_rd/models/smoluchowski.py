@@ -26,6 +26,7 @@ from fem_rd.models.smoluchowski_terms import Terms
 from fem_rd.numerics.march import March
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 from fem_rd.observables import Observable
+from fem_rd.state import State
 
 LEDGER_SCALE_FLOOR = 1e-300
 
@@ -101,6 +102,21 @@ class SmoluchowskiModel:
                 "what the account of flows and amount misses, relative to what was exchanged",
             ),
         ]
+
+    def state(self) -> State:
+        """Everything that `restore` needs to go on as if nothing had happened."""
+        start = State({}, {"initial_amount": np.array(self._initial_amount)})
+        return start | self._march.state().within("march")
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        self._initial_amount = state.number("initial_amount")
+        self._march.restore(state.part("march"))
+
+    def positions(self) -> Array:
+        """Where this rank's owned unknowns are, shape (owned, 3)."""
+        positions: Array = self._terms.space.tabulate_dof_coordinates()[: self._terms.owned]
+        return positions
 
     def exact(self) -> Exact:
         """Closed forms where the geometry is a shell with constant coefficients."""

@@ -31,7 +31,7 @@ class EarlierSolutions:
 
     def restore(self, basis: Array) -> None:
         """Take over a saved basis, shape (used, owned unknowns)."""
-        if self._rows.shape[1] != basis.shape[1]:
+        if self._rows.shape != (self._size, basis.shape[1]):
             self._rows = np.zeros((self._size, basis.shape[1]))
         self._rows[: len(basis)] = basis
         self._used = len(basis)

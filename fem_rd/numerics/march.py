@@ -17,6 +17,7 @@ from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
 from fem_rd.numerics.solver import KrylovSolver
 from fem_rd.numerics.stepping import Flows, MultistepStepper, RungeKuttaStepper, Step
+from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]
 Stepper = RungeKuttaStepper | MultistepStepper
@@ -37,6 +38,14 @@ class March(Protocol):
 
     def advance(self, limit: float) -> None:
         """One step, not beyond ``limit``."""
+        ...
+
+    def state(self) -> State:
+        """What `restore` needs to go on to the bit."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
         ...
 
 
@@ -63,6 +72,15 @@ class SteadyMarch:
         self.exchanged = np.zeros(len(self.flows))
         self.time, self.steps = limit, 1
 
+    def state(self) -> State:
+        """The solution."""
+        return State({"value": self.value.array_r.copy()}, _account(self))
+
+    def restore(self, state: State) -> None:
+        """Take over a solution. Collective."""
+        self.value.array[:] = state.distributed["value"]
+        _restore_account(self, state)
+
 
 class FixedMarch:
     """Steps of one size from time 0; times are multiples of it, without drift."""
@@ -84,6 +102,15 @@ class FixedMarch:
         self.time = self.steps * self._size
         if abs(self.time - limit) < 1e-6 * self._size:
             self.time = limit
+
+    def state(self) -> State:
+        """What `restore` needs to go on to the bit."""
+        return self._stepper.state() | State({}, _account(self))
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        self._stepper.restore(state)
+        _restore_account(self, state)
 
 
 class AdaptiveMarch:
@@ -120,6 +147,17 @@ class AdaptiveMarch:
         _take(self, self._stepper, step)
         self.time = limit if size == limit - self.time else step.end
 
+    def state(self) -> State:
+        """What `restore` needs to go on to the bit."""
+        control = {"size": np.array(self._control.size)}
+        return self._stepper.state() | State({}, {**_account(self), **control})
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        self._stepper.restore(state)
+        self._control.size = state.number("size")
+        _restore_account(self, state)
+
     def _relative_error(self) -> float:
         largest = self._largest(self._stepper.value)
         return self._largest(self._error) / max(largest, np.finfo(float).tiny)
@@ -145,3 +183,18 @@ def _take(march: FixedMarch | AdaptiveMarch, stepper: Stepper, step: Step) -> No
     march.flows = step.flows
     march.exchanged = march.exchanged + step.exchanged
     march.steps += 1
+
+
+def _account(march: March) -> dict[str, Array]:
+    return {
+        "time": np.array(march.time),
+        "steps": np.array(march.steps),
+        "now": march.flows,
+        "exchanged_so_far": march.exchanged,
+    }
+
+
+def _restore_account(march: March, state: State) -> None:
+    march.time, march.steps = state.number("time"), int(state.number("steps"))
+    march.flows = state.replicated["now"]
+    march.exchanged = state.replicated["exchanged_so_far"]

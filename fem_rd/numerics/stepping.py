@@ -17,6 +17,7 @@ from petsc4py import PETSc
 from fem_rd.numerics.schemes import Multistep, RungeKutta
 from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
 from fem_rd.numerics.solver import KrylovSolver
+from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]
 Flows = Callable[[float, PETSc.Vec, PETSc.Vec], Array]
@@ -96,6 +97,20 @@ class RungeKuttaStepper:
         self._stage.copy(self.value)
         self._slopes[-1].copy(self.slope)
         self._flows_now = step.flows
+
+    def state(self) -> State:
+        """What `restore` needs to go on to the bit."""
+        return State(
+            {"value": self.value.array_r.copy(), "slope": self.slope.array_r.copy()},
+            {"flows": self._flows_now},
+        ) | solver_state(self.solver, self.operator)
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        self.value.array[:] = state.distributed["value"]
+        self.slope.array[:] = state.distributed["slope"]
+        self._flows_now = state.replicated["flows"]
+        restore_solver(self.solver, self.operator, state)
 
     def error(self, step: Step, out: PETSc.Vec) -> None:
         """The embedded estimate of the error of the last proposed step, into ``out``. Collective.
@@ -203,6 +218,33 @@ class MultistepStepper:
         self._exchanged = [step.exchanged, *self._exchanged][: len(self.scheme.past) - 1]
         self._steps_taken += 1
 
+    def state(self) -> State:
+        """What `restore` needs to go on to the bit."""
+        starting = self._steps_taken < len(self.scheme.past) - 1
+        values = np.array([value.array_r for value in self._values])
+        own = State(
+            {"values": values},
+            {
+                "exchanged": np.array(self._exchanged).reshape(len(self._exchanged), -1),
+                "steps_taken": np.array(self._steps_taken),
+            },
+        )
+        if starting:
+            return own | self._starter.state().within("starter")
+        return own | solver_state(self.solver, self.operator)
+
+    def restore(self, state: State) -> None:
+        """Take over a saved state. Collective."""
+        for value, saved in zip(self._values, state.distributed["values"], strict=True):
+            value.array[:] = saved
+        self._exchanged = list(state.replicated["exchanged"])
+        self._steps_taken = int(state.number("steps_taken"))
+        starter = state.part("starter")
+        if starter.distributed:
+            self._starter.restore(starter)
+        else:
+            restore_solver(self.solver, self.operator, state)
+
     def _exchange(self, increment: Array) -> Array:
         """Integral of the flows over the step by the recursion that the values themselves obey.
 
@@ -232,3 +274,17 @@ def implicit_solve(
     problem.constraint.impose(solution, time)
     solver.solve(rhs, solution)
     problem.constraint.impose(solution, time)
+
+
+def solver_state(solver: KrylovSolver, operator: ShiftedOperator) -> State:
+    """The matrix in use, by its shift, and the earlier solutions that guesses are made of."""
+    return State({"earlier": solver.earlier.basis.copy()}, {"shift": np.array(operator.shift)})
+
+
+def restore_solver(solver: KrylovSolver, operator: ShiftedOperator, state: State) -> None:
+    """Make the matrix and its preconditioner again, and take the earlier solutions back."""
+    shift = state.number("shift")
+    if np.isfinite(shift):
+        operator.set_shift(shift)
+        solver.set_operator(operator.matrix)
+    solver.earlier.restore(state.distributed["earlier"])

@@ -1,0 +1,200 @@
+"""Saved states: written beside and renamed, checked when read, on any number of ranks.
+
+A checkpoint is a NumPy archive (`.npz`: a zip file of plain arrays, each with a CRC-32), so that
+it can be read anywhere and a truncated or altered one is refused. The unknowns are identified by
+their position: `layout-*.npz` holds the positions in the order of the files, so that another
+number of ranks finds its own among them. The checkpoint libraries of the ecosystem were not
+taken: they need ADIOS2, which is optional for DOLFINx, and write the mesh again with each state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from mpi4py import MPI
+
+from fem_rd.errors import CaseError, FemRdError, NumericalError
+from fem_rd.parallel import agree, on_root
+from fem_rd.state import State
+
+FORMAT = 1
+KEPT = 2
+NEAR = 1e-9  # of the extent of the domain: unknowns nearer than this are the same
+_POSITIONS, _ABOUT = "positions", "about"
+_DISTRIBUTED, _REPLICATED = "distributed/", "replicated/"
+_TAG = 4713  # of the messages that carry parts to rank 0
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint says of itself. ``owned``: unknowns of each rank that wrote it."""
+
+    time: float
+    steps: int
+    layout: str
+    owned: list[int]
+    format: int = FORMAT
+
+
+class Checkpoints:
+    """The checkpoints of one run. Methods are collective."""
+
+    def __init__(self, directory: Path, positions: Array, comm: MPI.Comm) -> None:
+        """``positions`` of this rank's owned unknowns, shape (owned, 3)."""
+        self._directory, self._positions, self._comm = directory, positions, comm
+        self._owned = comm.allgather(len(positions))
+        self._layout = f"layout-{_digest(positions, comm):08x}.npz"
+
+    def save(self, time: float, steps: int, state: State) -> None:
+        """Write a checkpoint, and remove all but the newest `KEPT`.
+
+        Raises `NumericalError` on every rank where it cannot be written; earlier ones stay.
+        """
+        about = About(time, steps, self._layout, self._owned)
+        if not on_root(self._comm, (self._directory / self._layout).is_file):
+            self._write(self._layout, about, {_POSITIONS: self._positions.T}, {})
+        self._write(f"step-{steps:09d}.npz", about, state.distributed, state.replicated)
+        on_root(self._comm, lambda: _remove_old(self._directory))
+
+    def load(self, file: Path) -> State:
+        """The state in ``file`` for this rank's unknowns.
+
+        Raises `CaseError` where the unknowns are not those of the checkpoint.
+        """
+        about = on_root(self._comm, lambda: read_about(file))
+        same = about.layout == self._layout and about.owned == self._owned
+        mine = self._own_slice() if same else self._found_in(self._directory / about.layout)
+        with np.load(file, allow_pickle=False) as archive:
+            return State(
+                {
+                    name.removeprefix(_DISTRIBUTED): archive[name][..., mine]
+                    for name in archive.files
+                    if name.startswith(_DISTRIBUTED)
+                },
+                {
+                    name.removeprefix(_REPLICATED): archive[name]
+                    for name in archive.files
+                    if name.startswith(_REPLICATED)
+                },
+            )
+
+    def _own_slice(self) -> slice:
+        start = sum(self._owned[: self._comm.rank])
+        return slice(start, start + self._owned[self._comm.rank])
+
+    def _found_in(self, layout: Path) -> npt.NDArray[np.intp]:
+        """Index in the files of each of this rank's unknowns."""
+        from scipy.spatial import cKDTree
+
+        with np.load(layout, allow_pickle=False) as archive:
+            positions = archive[_DISTRIBUTED + _POSITIONS].T
+        distance, index = cKDTree(positions).query(self._positions)
+        extent = float(np.ptp(positions, axis=0).max(initial=0.0))
+        total = self._comm.allreduce(len(self._positions))
+        other = total != len(positions) or bool((distance > NEAR * extent).any())
+        message = "the checkpoint was made on another mesh than the case has now"
+        agree(self._comm, CaseError(message, file=layout.parent) if other else None)
+        return np.asarray(index)
+
+    def _write(
+        self,
+        name: str,
+        about: About,
+        distributed: Mapping[str, Array],
+        replicated: Mapping[str, Array],
+    ) -> None:
+        words = np.frombuffer(json.dumps(asdict(about)).encode(), dtype=np.uint8)
+        arrays: dict[str, npt.NDArray[np.generic]] = {_ABOUT: words}
+        arrays |= {_REPLICATED + key: np.asarray(value) for key, value in replicated.items()}
+        for key, mine in distributed.items():
+            arrays[_DISTRIBUTED + key] = self._gathered(mine)
+        on_root(self._comm, lambda: _write_archive(self._directory / name, arrays))
+
+    def _gathered(self, mine: Array) -> Array:
+        """All ranks' parts side by side, on rank 0; nothing of use elsewhere."""
+        if self._comm.rank:
+            self._comm.Send(np.ascontiguousarray(mine), dest=0, tag=_TAG)
+            return mine
+        parts = [mine]
+        for rank, count in enumerate(self._owned[1:], start=1):
+            part = np.empty((*mine.shape[:-1], count))
+            self._comm.Recv(part, source=rank, tag=_TAG)
+            parts.append(part)
+        return np.concatenate(parts, axis=-1) if len(parts) > 1 else mine
+
+
+def newest(directory: Path, refused: Callable[[str], None]) -> Path | None:
+    """The newest checkpoint that is whole; ``refused`` hears of those that are not. Not collective."""
+    for file in sorted(directory.glob("step-*.npz"), reverse=True):
+        try:
+            about = read_about(file)
+            _check_whole(file)
+            _check_whole(directory / about.layout)
+        except FemRdError as error:
+            refused(str(error))
+        else:
+            return file
+    return None
+
+
+def read_about(file: Path) -> About:
+    """What a checkpoint says of itself; `FemRdError` where it cannot be read. Not collective."""
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            about = About(**json.loads(archive[_ABOUT].tobytes()))
+    except _UNREADABLE as error:
+        raise FemRdError(f"{file}: not a whole checkpoint: {error}") from None
+    if about.format != FORMAT:
+        raise FemRdError(f"{file}: has the format {about.format}, this version reads {FORMAT}")
+    return about
+
+
+def _check_whole(file: Path) -> None:
+    """Read every array against its checksum."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            broken = archive.testzip()
+    except _UNREADABLE as error:
+        raise FemRdError(f"{file}: not a whole checkpoint: {error}") from None
+    if broken is not None:
+        raise FemRdError(f"{file}: not a whole checkpoint: the checksum of {broken} is wrong")
+
+
+def _write_archive(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(exist_ok=True)
+        with beside.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise NumericalError(
+            f"{path}: the state cannot be saved: {error.strerror}",
+            remedy="free space on that disk, then fem-rd resume: earlier checkpoints are intact",
+        ) from None
+
+
+def _remove_old(directory: Path) -> None:
+    for file in sorted(directory.glob("step-*.npz"))[:-KEPT]:
+        file.unlink(missing_ok=True)
+
+
+def _digest(positions: Array, comm: MPI.Comm) -> int:
+    """A number for the positions of all ranks in their order."""
+    parts = comm.allgather(zlib.crc32(np.ascontiguousarray(positions).tobytes()))
+    return zlib.crc32(json.dumps(parts).encode())

@@ -1,0 +1,1 @@
+"""Meshes with named regions and boundaries: from Gmsh geometries, files and built-in shapes."""
