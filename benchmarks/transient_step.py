@@ -3,7 +3,8 @@
     ./with-env python3 benchmarks/transient_step.py [--size 0.07] [--outer 40] [--steps 40]
 
 The task: a reactive sphere in a bath so wide that it is far from steady at the end, P1, backward
-Euler of constant step, both to the relative residual 1e-10. Peers, as a user of DOLFINx would write them:
+Euler of constant step, both to the relative residual 1e-10. Peers, as a user of DOLFINx would write
+them:
 
 - careful: assembled once, CG with symmetric SOR, right-hand side by a product, the last step as
   the initial guess
@@ -38,7 +39,12 @@ model = "smoluchowski"
 [mesh]
 geometry = "spherical-shell"
 order = 1
-parameters = {{ inner_radius = 1.0, outer_radius = {outer}, size = {size}, growth = 1.0, size_far = {outer} }}
+[mesh.parameters]
+inner_radius = 1.0
+outer_radius = {outer}
+size = {size}
+growth = 1.0
+size_far = {outer}
 [smoluchowski]
 diffusion = 1.0
 degree = 1

@@ -36,7 +36,8 @@ SetOption = Annotated[
 TrustOption = Annotated[
     bool,
     typer.Option(
-        "--trust", help="Allow the case's own geometry scripts to do more than draw. Read them first."
+        "--trust",
+        help="Allow the case's own geometry scripts to do more than draw. Read them first.",
     ),
 ]
 PetscArguments = Annotated[

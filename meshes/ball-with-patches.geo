@@ -17,7 +17,7 @@ DefineConstant[
   outer_radius = {20 * inner_radius, Min 0, Name "radius of the reservoir sphere"},
   count = {6, Min 1, Name "number of patches"},
   angle = {10, Min 0, Max 90, Name "angle between the axis and the rim of a patch, in degrees"},
-  size_edge = {inner_radius * angle / 1000, Min 0, Name "length of edges at the rims"},
+  size_edge = {inner_radius * angle / 2000, Min 0, Name "length of edges at the rims"},
   edge_growth = {0.4, Min 0, Name "growth of edges per distance from the rims"},
   size = {inner_radius / 6, Min 0, Name "greatest length of edges at the inner sphere"},
   growth = {8 / 7, Min 0, Name "exponent with which edges grow with the distance"},

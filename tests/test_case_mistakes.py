@@ -25,16 +25,16 @@ MISTAKES = {
         "diffusion, initial, potential, rates",
     ]),
     "unknown section": ("[output]", "[outputs]", [
-        "outputs: unknown key; did you mean 'output'?; valid: checkpoint, mesh, model, output, parameters, "
-        "smoluchowski, solver, time, title, units"]),
+        "outputs: unknown key; did you mean 'output'?; valid: checkpoint, mesh, model, output, "
+        "parameters, smoluchowski, solver, time, title, units"]),
     "no model": ('model = "smoluchowski"', "", [
         "model: the key is missing; valid: smoluchowski"]),
     "unknown model": ('model = "smoluchowski"', 'model = "smoluchovski"', [
         "model: unknown model; did you mean 'smoluchowski'?; found 'smoluchovski'; "
         "valid: smoluchowski"]),
     "model without section": ("[smoluchowski", "[smoluchovski", [
-        "smoluchovski: unknown key; did you mean 'smoluchowski'?; valid: checkpoint, mesh, model, output, "
-        "parameters, smoluchowski, solver, time, title, units",
+        "smoluchovski: unknown key; did you mean 'smoluchowski'?; valid: checkpoint, mesh, model, "
+        "output, parameters, smoluchowski, solver, time, title, units",
         "smoluchowski: the section is missing"]),
     "key of another kind": ('kappa = "k"', 'kappa = "k"\nflux = 1', [
         "smoluchowski.boundaries.reactive.flux: unknown key; "
@@ -273,8 +273,8 @@ def test_several_mistakes_are_all_told(tmp_path):
         ("title.x=1", "title: is not a table of keys; found 'A reactive sphere'"),
         ("smoluchowski.difusion=1", "smoluchowski.difusion: unknown key; did you mean "
          "'diffusion'?; valid: boundaries, degree, diffusion, initial, potential, rates"),
-        ("tme.end=1", "tme: unknown key; did you mean 'time'?; valid: checkpoint, mesh, model, output, "
-         "parameters, smoluchowski, solver, time, title, units"),
+        ("tme.end=1", "tme: unknown key; did you mean 'time'?; valid: checkpoint, mesh, model, "
+         "output, parameters, smoluchowski, solver, time, title, units"),
         ("smoluchowski.diffusion=1 nm", "smoluchowski.diffusion: wrong unit (length); "
          "found '1 nm'; valid: a unit of length^2/time, such as nm^2/ns"),
         ("output.times=[1, -1]", "output.times[1]: must not be negative; found -1"),

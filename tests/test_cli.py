@@ -48,7 +48,9 @@ def call(*words: object) -> int:
 
 def shell(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "fem_rd", *map(str, words)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_run_leaves_everything_behind(tmp_path: Path) -> None:
@@ -85,17 +87,24 @@ def bad(text: str, old: str, new: str) -> str:
 MISTAKES = {
     "unknown key": ("diffusion = 2.0", "difusion = 2.0", "did you mean 'diffusion'"),
     "unit without units": ("diffusion = 2.0", 'diffusion = "2 nm^2/ns"', "smoluchowski.diffusion"),
-    "unknown boundary": ("boundaries.left", "boundaries.lefft", "did you mean 'left'?; valid: back"),
+    "unknown boundary": (
+        "boundaries.left", "boundaries.lefft", "did you mean 'left'?; valid: back"),
     "unknown symbol": ("diffusion = 2.0", 'diffusion = "1 + w"', "w"),
     "code": ("diffusion = 2.0", "diffusion = \"__import__('os').system('touch hacked')\"", ""),
     "negative": ("diffusion = 2.0", "diffusion = -2.0", "positive"),
-    "negative somewhere": ("diffusion = 2.0", 'diffusion = "x - 0.4"', "positive everywhere; at (0"),
+    "negative somewhere": (
+        "diffusion = 2.0", 'diffusion = "x - 0.4"', "positive everywhere; at (0"),
     "two rates": ("reactivity = 3.0", "reactivity = 3.0\nkappa = 1.0", "kappa and reactivity"),
-    "missing file": ('builtin = "box"\nupper = [1, 1, 1]\ncells = [4, 4, 4]', 'file = "no.msh"', "no.msh"),
-    "unknown region": ("[smoluchowski.boundaries.left]", "[smoluchowski.rates.core]\ndegradation = 1.0\n[smoluchowski.boundaries.left]", "core"),
+    "missing file": (
+        'builtin = "box"\nupper = [1, 1, 1]\ncells = [4, 4, 4]', 'file = "no.msh"', "no.msh"),
+    "unknown region": (
+        "[smoluchowski.boundaries.left]",
+        "[smoluchowski.rates.core]\ndegradation = 1.0\n[smoluchowski.boundaries.left]", "core"),
     "no steady state": ('"dirichlet"\nconcentration = 1.0', '"reflecting"', None),
-    "step misses an output": ("[smoluchowski]\n", "[time]\nend = 1.0\nstep = 0.3\n[smoluchowski]\n", "time.step"),
-    "scheme cannot adapt": ("[smoluchowski]\n", '[time]\nend = 1.0\nscheme = "bdf2"\n[smoluchowski]\n', "time.scheme"),
+    "step misses an output": (
+        "[smoluchowski]\n", "[time]\nend = 1.0\nstep = 0.3\n[smoluchowski]\n", "time.step"),
+    "scheme cannot adapt": (
+        "[smoluchowski]\n", '[time]\nend = 1.0\nscheme = "bdf2"\n[smoluchowski]\n', "time.scheme"),
     "potential too high": ("diffusion = 2.0", 'diffusion = 2.0\npotential = "1e4*x"', "k_B T"),
     "tensor of the wrong size": ("diffusion = 2.0", "diffusion = [[1.0, 0.0], [0.0, 1.0]]", "3x3"),
     "not TOML": ("diffusion = 2.0", "diffusion = = 2.0", "TOML"),
@@ -131,7 +140,9 @@ def test_petsc_option_that_petsc_refuses(tmp_path: Path) -> None:
     assert not (case / "results").exists()
 
 
-def test_missing_case_and_missing_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_missing_case_and_missing_results(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert call("run", tmp_path / "nowhere") == 2
     assert "no such case" in capfd.readouterr().err
     assert call("info", tmp_path) == 2

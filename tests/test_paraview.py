@@ -52,7 +52,7 @@ json.dump(found, open(sys.argv[2], "w"))
 
 
 def pvbatch(script: Path, *arguments: object) -> None:
-    command = ["xvfb-run", "-a", "pvbatch", str(script), *map(str, arguments)]
+    command = [*PVBATCH, str(script), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -145,7 +145,7 @@ def test_movie_draws_every_time(tmp_path: Path) -> None:
 def test_an_unknown_field_is_named(tmp_path: Path) -> None:
     path = tmp_path / "fields.vtkhdf"
     examples.write_example(path, "triangle", 1)
-    command = ["xvfb-run", "-a", "pvbatch", str(POSTPROCESS / "slice.py"), str(path), "x.png"]
+    command = [*PVBATCH, str(POSTPROCESS / "slice.py"), str(path), "x.png"]
     done = subprocess.run(
         [*command, "--field", "nope"], capture_output=True, text=True, timeout=300, check=False
     )

@@ -126,7 +126,8 @@ def test_boltzmann_distribution_is_stationary_to_round_off(tmp_path: Path) -> No
 def test_drift_moves_downhill(tmp_path: Path) -> None:
     """U = f x between reservoirs: j = D f (c_0 - c_L e^(fL)) / (1 - e^(fL)) from left to right."""
     force = 1.7
-    text = slab("interval").replace('type = "robin"\nreactivity = 3.0', 'type = "dirichlet"\nconcentration = 1.0')
+    robin, dirichlet = 'type = "robin"\nreactivity', 'type = "dirichlet"\nconcentration'
+    text = slab("interval").replace(f"{robin} = 3.0", f"{dirichlet} = 1.0")
     text = text.replace("diffusion = 2.0", f'diffusion = 2.0\npotential = "{force}*x"')
     text = text.replace("[5]", "[80]")
     growth = np.exp(force * 2.0)

@@ -105,6 +105,6 @@ def numpy_functions() -> Mapping[str, Callable[..., Any]]:
 
 def _numpy_erf(value: Any) -> Any:
     # slow to import, and few cases have an error function
-    from scipy.special import erf  # type: ignore[import-untyped]
+    from scipy.special import erf
 
     return erf(value)

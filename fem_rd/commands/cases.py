@@ -43,7 +43,8 @@ def new_case(directory: Path, template: str) -> str:
         )
     except OSError as error:
         raise CaseError(f"cannot be made: {error.strerror}", file=directory) from None
-    return f"{directory}: a copy of {template}\nEdit {directory}/case.toml, then: fem-rd run {directory}"
+    then = f"Edit {directory}/case.toml, then: fem-rd run {directory}"
+    return f"{directory}: a copy of {template}\n{then}"
 
 
 def listing() -> str:

@@ -60,7 +60,9 @@ def execute(
     _finish(prepared, results, record, simulation.observables, None, comm, log, begin)
 
 
-def first_record(prepared: Prepared, overrides: Sequence[str], comm: MPI.Comm) -> RunRecord:
+def first_record(
+    prepared: Prepared, overrides: Sequence[str], started: str, comm: MPI.Comm
+) -> RunRecord:
     """What is known of a run before its first step. Collective."""
     case, exact = prepared.case, prepared.model.exact()
     return RunRecord(
@@ -71,7 +73,7 @@ def first_record(prepared: Prepared, overrides: Sequence[str], comm: MPI.Comm) -
         overrides=overrides,
         command=sys.argv,
         environment=provenance.environment(comm),
-        started=provenance.now(),
+        started=started,
         case_revision=on_root(comm, lambda: provenance.case_revision(case.path)),
         petsc_options=provenance.petsc_options(),
         units=_units(case),
@@ -90,22 +92,15 @@ def _announce(prepared: Prepared, log: Log) -> None:
 
 def _curves(exact: Exact) -> dict[str, dict[str, object]]:
     """Exact curves as `run.json` has them."""
-    series = {
-        curve.name: {"time": curve.x, "value": curve.value, "source": curve.source}
-        for curve in exact.curves
-        if curve.coordinate == "t"
-    }
-    profiles = {
-        curve.name: {
-            "coordinate": curve.coordinate,
-            "x": curve.x,
-            "value": curve.value,
-            "time": curve.time,
-            "source": curve.source,
-        }
-        for curve in exact.curves
-        if curve.coordinate != "t"
-    }
+    series: dict[str, object] = {}
+    profiles: dict[str, object] = {}
+    for curve in exact.curves:
+        known = {"value": curve.value, "source": curve.source}
+        if curve.coordinate == "t":
+            series[curve.name] = {"time": curve.x, **known}
+        else:
+            place = {"coordinate": curve.coordinate, "x": curve.x, "time": curve.time}
+            profiles[curve.name] = {**place, **known}
     return {"series": series, "profiles": profiles}
 
 
@@ -138,7 +133,9 @@ def _finish(
         )
         complete = replace(
             record,
-            observables={o.name: {"unit": o.unit, "description": o.description} for o in observables},
+            observables={
+                o.name: {"unit": o.unit, "description": o.description} for o in observables
+            },
             ledger=_ledger(observables),
             finished=provenance.now(),
             wall_time=time.perf_counter() - begin,
@@ -147,10 +144,18 @@ def _finish(
             warnings=log.warnings,
         )
         complete.write(results.run)
-        write_report(results.path)
+        _report(results, log)
         _conclude(observables, record, results, log)
 
     on_root(comm, write)
+
+
+def _report(results: ResultsDirectory, log: Log) -> None:
+    """Write the report; the numbers of a run that is done do not depend on its pictures."""
+    try:
+        write_report(results.path)
+    except Exception as error:
+        log.warning(f"the report could not be written: {error}; try fem-rd report {results.path}")
 
 
 def _status(failure: FemRdError | None) -> Status:
@@ -160,16 +165,11 @@ def _status(failure: FemRdError | None) -> Status:
 
 
 def _ledger(observables: Sequence[Observable]) -> dict[str, Mapping[str, object]]:
-    return {
-        "amount": {
-            "residual": observable.value,
-            "scale": 1.0,
-            "tolerance": LEDGER_TOLERANCE,
-            "unit": observable.unit,
-        }
-        for observable in observables
-        if observable.name == "ledger_residual"
-    }
+    residual = next((o for o in observables if o.name == "ledger_residual"), None)
+    if residual is None:
+        return {}
+    account = {"residual": residual.value, "scale": 1.0, "unit": residual.unit}
+    return {"amount": {**account, "tolerance": LEDGER_TOLERANCE}}
 
 
 def _with_way_on(error: FemRdError, results: ResultsDirectory, comm: MPI.Comm) -> FemRdError:

@@ -41,17 +41,16 @@ def resume_case(
     begin = time.perf_counter()
     with Log(rank=comm.rank) as log:
         results = on_root(comm, lambda: ResultsDirectory.open(directory))
-        earlier = on_root(comm, lambda: read_json(results.run))
+        earlier: dict[str, Any] = on_root(comm, lambda: read_json(results.run))
         case = on_root(comm, lambda: _case(earlier, accept_changes=accept_changes, trust=trust))
-        file = on_root(comm, lambda: _checkpoint(results, case, log))
+        file = on_root(comm, lambda: _checkpoint(results, log))
         prepared = prepare(case, petsc or _options(earlier), comm, log)
         checkpoints = Checkpoints(results.checkpoints, prepared.model.positions(), comm)
         prepared.model.restore(checkpoints.load(file))
         log.attach(results.log, append=True)
         log.info(f"going on from time {prepared.model.time:.6g}, step {prepared.model.steps}")
         record = replace(
-            first_record(prepared, earlier.get("overrides", ()), comm),
-            started=earlier["started"],
+            first_record(prepared, earlier.get("overrides", ()), earlier["started"], comm),
             resumed=[*earlier.get("resumed", ()), _resumption(prepared.model.time, comm)],
         )
         execute(prepared, results, record, comm, log, begin=begin, resumed=True)
@@ -66,9 +65,7 @@ def _case(earlier: Mapping[str, Any], *, accept_changes: bool, trust: bool) -> C
     changed = list(differences(earlier["case"], plain(case.resolved)))
     refused = [key for key, _, _ in changed if not (accept_changes and _harmless(key))]
     if refused:
-        raise CaseErrors(
-            [_changed(case, *change) for change in changed if change[0] in refused]
-        )
+        raise CaseErrors([_changed(case, *change) for change in changed if change[0] in refused])
     return case
 
 
@@ -110,7 +107,7 @@ def _harmless(key: str) -> bool:
     return any(key == known or key.startswith(f"{known}.") for known in HARMLESS)
 
 
-def _checkpoint(results: ResultsDirectory, case: Case, log: Log) -> Path:
+def _checkpoint(results: ResultsDirectory, log: Log) -> Path:
     file = newest(results.checkpoints, log.warning)
     if file is None:
         raise CaseError(

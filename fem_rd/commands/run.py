@@ -12,6 +12,7 @@ from fem_rd.case.loading import load_case
 from fem_rd.commands.execute import execute, first_record
 from fem_rd.commands.prepare import prepare
 from fem_rd.log import Log
+from fem_rd.output import provenance
 from fem_rd.output.results import ResultsDirectory
 from fem_rd.parallel import on_root
 
@@ -34,7 +35,7 @@ def run_case(request: RunRequest, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     Raises `CaseError` before anything is written; `NumericalError` and `Interrupted` after the
     state that was reached is.
     """
-    begin = time.perf_counter()
+    begin, started = time.perf_counter(), provenance.now()
     with Log(rank=comm.rank) as log:
         case = on_root(comm, lambda: load_case(request.case, request.overrides, request.trust))
         path = request.output or case.path / "results"
@@ -42,5 +43,5 @@ def run_case(request: RunRequest, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
         prepared = prepare(case, request.petsc, comm, log)
         results = on_root(comm, lambda: ResultsDirectory.create(path, overwrite=request.overwrite))
         log.attach(results.log)
-        record = first_record(prepared, request.overrides, comm)
+        record = first_record(prepared, request.overrides, started, comm)
         execute(prepared, results, record, comm, log, begin=begin)

@@ -61,7 +61,7 @@ class Reservoir:
     """What the constraint supplies at a boundary: ``positions`` among the constrained unknowns."""
 
     name: str
-    positions: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.intp]
 
     def local(self, time: float, value: Array, supplied: Array) -> float:
         return float(supplied[self.positions].sum())

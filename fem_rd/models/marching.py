@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from petsc4py import PETSc
 
 from fem_rd.case.case import Case
@@ -30,7 +32,8 @@ def march_for(
     if case.time is None:
         auto = "pmg" if interpolation is not None else "icc"
         return SteadyMarch(problem, _solver(case, problem, auto, 0, interpolation), flows)
-    adaptive = case.time.step is None
+    step = case.time.step
+    adaptive = step is None
     scheme = scheme_named(case.time.scheme, adaptive=adaptive)
     solver = _solver(
         case, problem, "icc", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
@@ -42,10 +45,10 @@ def march_for(
     mass_solver.set_operator(problem.constrained_mass())
     one_step = scheme.starter if isinstance(scheme, Multistep) else scheme
     stepper = RungeKuttaStepper(problem, one_step, solver, mass_solver, flows)
-    if adaptive:
+    if step is None:
         return AdaptiveMarch(stepper, _control(case.time, one_step), initial, measure)
     several = MultistepStepper(scheme, stepper) if isinstance(scheme, Multistep) else stepper
-    return FixedMarch(several, case.time.step, initial)
+    return FixedMarch(several, step, initial)
 
 
 def _solver(
@@ -67,7 +70,7 @@ def _control(time: TimeSection, scheme: RungeKutta) -> AdaptiveSize:
     first = time.initial_step or min(FIRST_STEP * time.end, largest)
     return AdaptiveSize(
         size=first,
-        tolerance=time.tolerance,
+        tolerance=cast(float, time.tolerance),  # the section sets it where steps adapt
         order=scheme.embedded_order + 1,
         largest=largest,
         end=time.end,

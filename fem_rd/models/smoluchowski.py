@@ -159,7 +159,7 @@ class SmoluchowskiModel:
         array = value.array_r
         local = np.array([weights @ array for weights in self._amounts.values()])
         self._comm.Allreduce(MPI.IN_PLACE, local)
-        return dict(zip(self._amounts, local.tolist(), strict=True))
+        return dict(zip(self._amounts, map(float, local), strict=True))
 
     def _extremes(self) -> tuple[float, float]:
         values = self._march.value.array_r * self._terms.boltzmann_at_nodes

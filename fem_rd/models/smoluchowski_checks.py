@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from fem_rd import compat
 from fem_rd.case.base import joined
 from fem_rd.case.expressions import Expression
 from fem_rd.case.quantities import Tensor
@@ -162,4 +163,4 @@ def region_points(domain: Domain, region: str | None) -> Array:
     if region is None:
         return nodes
     cells = domain.cell_tags.find(domain.regions[region])
-    return nodes[np.unique(domain.mesh.geometry.dofmap[cells])]
+    return nodes[np.unique(compat.geometry_dofmap(domain.mesh)[cells])]

@@ -117,7 +117,7 @@ def _steady(shell: _Shell, case: Case) -> Exact:
 
 def _transient(sphere: ReactiveSphere, initial: float, case: Case) -> Exact:
     end = case.time.end if case.time is not None else 0.0
-    times = np.geomspace(EARLIEST * end, end, CURVE_POINTS)
+    times = np.geomspace(EARLIEST * end, end, CURVE_POINTS, dtype=np.float64)
     gap = sphere.outer - sphere.sigma
     times = times[times * sphere.diffusion > capture.SHORTEST_TIME * gap**2]
     radii, source = _radii(case), "eigenfunction series, outer radius R"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
@@ -128,7 +129,9 @@ class Terms:
         for region, value in diffusion.items():
             yield value, self._dx(self._domain.regions[region])
 
-    def _constrained_unknowns(self) -> tuple[Array, dict[str, Array]]:
+    def _constrained_unknowns(
+        self,
+    ) -> tuple[npt.NDArray[np.int32], dict[str, npt.NDArray[np.intp]]]:
         """Owned unknowns on Dirichlet boundaries, and where each boundary's are among them.
 
         An unknown on two of them belongs to the one named first.
@@ -147,8 +150,9 @@ class Terms:
 
     def _constraint(self) -> Constraint:
         boundaries = self._section.boundaries
+        dirichlet = {name: b for name, b in boundaries.items() if isinstance(b, Dirichlet)}
         parts = [
-            (channel.positions, boundaries[channel.name].concentration)
+            (channel.positions, dirichlet[channel.name].concentration)
             for channel in self.channels
             if isinstance(channel, Reservoir)
         ]
@@ -171,8 +175,9 @@ class Terms:
                 reactivity = self._reactivity(name, boundary)
                 self._add(name, reactivity, boundary.concentration, ds)
             elif isinstance(boundary, FarField):
+                diffusion = cast(Expression, self._section.diffusion)  # checked beforehand
                 reactivity = equation.far_field_reactivity(
-                    self._coefficients.tensor(self._section.diffusion),
+                    self._coefficients.scalar(diffusion),
                     ufl.SpatialCoordinate(self._domain.mesh),
                     self._coefficients.point(boundary.center),
                     ufl.FacetNormal(self._domain.mesh),
@@ -204,7 +209,8 @@ class Terms:
     def _reactivity(self, name: str, boundary: Robin) -> Any:
         if boundary.kappa is not None:
             return self._coefficients.number(boundary.kappa / self._domain.area(name))
-        return self._coefficients.scalar(boundary.reactivity)
+        reactivity = cast(Expression, boundary.reactivity)  # the section gives one of the two
+        return self._coefficients.scalar(reactivity)
 
     def _load(self, name: str, density: Expression, factor: Any, measure: ufl.Measure) -> Load:
         form = equation.supply(self._test, factor * self._coefficients.scalar(density), measure)

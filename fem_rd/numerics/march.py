@@ -57,7 +57,8 @@ class SteadyMarch:
         self._operator = ShiftedOperator(problem)
         self.value = problem.vector()
         self.time, self.steps = -np.inf, 0
-        self.flows = self.exchanged = np.zeros(0)
+        self.flows: Array = np.zeros(0)
+        self.exchanged: Array = np.zeros(0)
 
     def advance(self, limit: float) -> None:
         """Solve; the state holds at every time, so also at ``limit``."""
@@ -89,7 +90,7 @@ class FixedMarch:
         self._stepper, self._size = stepper, size
         self.time, self.steps = 0.0, 0
         self.flows = stepper.start(0.0, initial)
-        self.exchanged = np.zeros(len(self.flows))
+        self.exchanged: Array = np.zeros(len(self.flows))
 
     @property
     def value(self) -> PETSc.Vec:
@@ -130,7 +131,7 @@ class AdaptiveMarch:
         self._error = initial.duplicate()
         self.time, self.steps = 0.0, 0
         self.flows = stepper.start(0.0, initial)
-        self.exchanged = np.zeros(len(self.flows))
+        self.exchanged: Array = np.zeros(len(self.flows))
 
     @property
     def value(self) -> PETSc.Vec:

@@ -82,7 +82,7 @@ class SemiDiscrete:
         loads: Sequence[Load],
         constraint: Constraint,
     ) -> None:
-        self.stiffness, self.mass = stiffness, mass
+        self.stiffness, self._mass = stiffness, mass
         self.comm: MPI.Comm = stiffness.comm.tompi4py()
         self.loads, self.constraint = tuple(loads), constraint
         start, end = stiffness.getOwnershipRange()
@@ -92,6 +92,18 @@ class SemiDiscrete:
         columns = PETSc.IS().createStride(end - start, start, 1, comm=stiffness.comm)
         self.stiffness_rows = stiffness.createSubMatrix(self.rows, columns)
         self.mass_rows = mass.createSubMatrix(self.rows, columns) if mass is not None else None
+
+    @property
+    def steady(self) -> bool:
+        """Whether there is no M, and K u = f is all."""
+        return self._mass is None
+
+    @property
+    def mass(self) -> PETSc.Mat:
+        """M; `ValueError` where the problem is steady."""
+        if self._mass is None:
+            raise ValueError("a steady problem has no mass matrix")
+        return self._mass
 
     def vector(self) -> PETSc.Vec:
         """A zero vector of the problem's size."""
@@ -140,14 +152,14 @@ class ShiftedOperator:
         self._boundary = problem.vector()
         self._product = problem.vector()
         self._lifted_for: tuple[float, float] | None = None
-        if problem.mass is None:
+        if problem.steady:
             self.shift = np.inf
             self._lift(0.0)
         else:
             self.matrix = problem.stiffness.duplicate(copy=False)
         self.matrix.setOption(PETSc.Mat.Option.SPD, True)
         self.matrix.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
-        if problem.mass is None:
+        if problem.steady:
             self.matrix.zeroRowsColumns(problem.rows, 1.0)
 
     def set_shift(self, shift: float) -> None:
@@ -172,7 +184,7 @@ class ShiftedOperator:
         problem = self._problem
         problem.constraint.impose(self._boundary, time)
         problem.stiffness.mult(self._boundary, self._product)
-        if problem.mass is not None:
+        if not problem.steady:
             self._product.scale(self.shift)
             problem.mass.multAdd(self._boundary, self._product, self._product)
         self._lifted_for = (self.shift, time if problem.constraint.varying else 0.0)

@@ -26,8 +26,8 @@ _REASONS = {
     PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED: "the preconditioner could not be set up",
 }
 _REMEDY = (
-    "a finer mesh or a smaller step if the solution is steep, -- -ksp_monitor to watch the residual, "
-    "or another solver.preconditioner (hypre, icc, lu)"
+    "a finer mesh or a smaller step if the solution is steep, -- -ksp_monitor to watch the "
+    "residual, or another solver.preconditioner (hypre, icc, lu)"
 )
 
 PRECONDITIONERS = ("auto", "gamg", "hypre", "icc", "jacobi", "lu", "pmg", "sor")

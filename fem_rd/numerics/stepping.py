@@ -26,7 +26,7 @@ Flows = Callable[[float, PETSc.Vec, PETSc.Vec], Array]
 
 @dataclass(frozen=True)
 class Step:
-    """A proposed step from ``start`` of length ``size``: flows at its end and integrated over it."""
+    """A proposed step of ``size`` from ``start``: flows at its end and integrated over it."""
 
     start: float
     size: float
@@ -56,7 +56,7 @@ class RungeKuttaStepper:
         self.value, self.slope = problem.vector(), problem.vector()
         self._slopes = [problem.vector() for _ in scheme.stages]
         self._stage, self._base, self._rhs = (problem.vector() for _ in range(3))
-        self._flows_now = np.zeros(0)
+        self._flows_now: Array = np.zeros(0)
 
     def start(self, time: float, value: PETSc.Vec) -> Array:
         """Take ``value`` as the state at ``time``; give the flows there."""
@@ -79,7 +79,7 @@ class RungeKuttaStepper:
         if self.operator.shift != shift:
             self.operator.set_shift(shift)
             self.solver.set_operator(self.operator.matrix)
-        exchanged = np.zeros(len(self._flows_now))
+        exchanged: Array = np.zeros(len(self._flows_now))
         flows = self._flows_now
         self.value.copy(self._stage)
         for index, (node, weight) in enumerate(zip(scheme.nodes, scheme.weights, strict=True)):
@@ -137,7 +137,9 @@ class RungeKuttaStepper:
         for coefficient, slope in zip(scheme.stages[index][:-1], self._slopes, strict=False):
             self._base.axpy(size * coefficient, slope)
         shift = size * scheme.diagonal
-        implicit_solve(problem, self.operator, self.solver, self._base, time, self._rhs, self._stage)
+        implicit_solve(
+            problem, self.operator, self.solver, self._base, time, self._rhs, self._stage
+        )
         slope = self._slopes[index]
         self._stage.copy(slope)
         slope.axpy(-1.0, self._base)
@@ -266,7 +268,7 @@ def implicit_solve(
     rhs: PETSc.Vec,
     solution: PETSc.Vec,
 ) -> None:
-    """Solve (M + s K) u = M ``base`` + s f(``time``) with the constraint; ``solution`` is the guess."""
+    """Solve (M + s K) u = M ``base`` + s f(``time``), constrained, from the guess ``solution``."""
     problem.load(time, rhs)
     rhs.scale(operator.shift)
     problem.mass.multAdd(base, rhs, rhs)

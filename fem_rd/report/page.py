@@ -21,6 +21,7 @@ from fem_rd.report.style import Plot, drawing, inline_svg, save_png
 _MOST_CARDS = 3
 _SHORT = 0.01  # of the wall time
 _KINDS = {"regions": "region", "boundaries": "boundary"}
+_EXTENTS = {1: "length", 2: "area"}  # what is a volume in space
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,14 @@ def _facts(contents: Contents) -> Iterator[tuple[str, str]]:
 def _sizes(contents: Contents) -> Iterator[tuple[str, str]]:
     for name, number in contents.part("unknowns").items():
         yield f"unknowns of {name}", formatting.count(number)
-    for name, value in contents.part("mesh").items():
+    mesh = contents.part("mesh")
+    names = _KINDS | {"volume": _EXTENTS.get(mesh.get("dimension"), "volume")}
+    for name, value in mesh.items():
         parts = value if isinstance(value, list) else []  # regions and boundaries
         for part in parts:
-            yield f"{_KINDS.get(name, name)} {part['name']}", _plain(part["size"])
+            yield f"{names.get(name, name)} {part['name']}", _plain(part["size"])
         if not parts and value not in (None, []):
-            yield name, _plain(value)
+            yield names.get(name, name), _plain(value)
     memory = contents.part("memory")
     if memory:
         yield "peak memory, all ranks", formatting.size(memory["total"])

@@ -139,14 +139,19 @@ def _panels_of_planes(values: Floats, planes: Sequence[_Plane]) -> list[_Panel]:
 
 def _panels_over_time(contents: Contents, name: str, plane: _Plane) -> list[_Panel]:
     unit = unit_text(contents.unit("time"))
-    steps = {step: contents.fields(step) for step in _steps(contents)}
-    values = [plane.section.values(_scalar(fields, name)) for fields in steps.values()]
-    closer = _closer_view(plane.section, values[-1])
+    last = contents.fields()
+    closer = _closer_view(plane.section, plane.section.values(_scalar(last, name)))
     window = _extent(plane.section.xy) if closer is None else closer
-    return [
-        _Panel(plane, on_plane, f"t = {contents.times[step]:.4g} {unit}".strip(), window)
-        for step, on_plane in zip(steps, values, strict=True)
-    ]
+    panels: list[_Panel] = []
+    for step in _steps(contents):
+        fields = contents.fields(step)
+        # a run that went on with other ranks has its mesh in other pieces from there on
+        same = np.array_equal(fields.points, last.points)
+        its_plane = plane if same else _planes(contents, fields)[0]
+        on_plane = its_plane.section.values(_scalar(fields, name))
+        heading = f"t = {contents.times[step]:.4g} {unit}".strip()
+        panels.append(_Panel(its_plane, on_plane, heading, window))
+    return panels
 
 
 def _steps(contents: Contents) -> list[int]:
