@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -47,6 +48,7 @@ FIXED = 'step = 0.01\nscheme = "{}"'
 SCHEMES = {"adaptive": ADAPTIVE} | {
     name: FIXED.format(name) for name in ("bdf2", "sdirk2", "backward-euler")
 }
+REMOUNT, DETACH = 32, 2  # flags of mount(2) and umount2(2)
 RUNNER = """
 import os, sys
 from pathlib import Path
@@ -162,11 +164,57 @@ def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     time.sleep(0.3)
     begin = time.monotonic()
     run.send(signal.SIGTERM, [0])
-    time.sleep(0.3)
+    time.sleep(0.2)
+    run.send(signal.SIGTERM, [0])  # an echo of the first
+    time.sleep(1.2)
+    assert run.process.poll() is None
     run.send(signal.SIGTERM, [0])
     status, _ = run.finish()
     assert status == -signal.SIGTERM
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 4
+
+
+SICK = CASE.replace("[time]", "[smoluchowski.rates.everywhere]\ncreation = 'sqrt(0.305 - t + x)'\n[time]")
+
+
+def test_what_is_not_finite_is_located_and_the_last_good_state_saved(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The creation rate is no number at x = 0 from t = 0.305 on."""
+    case = write_case(tmp_path / "case", SICK.format(end=1.0, stepping=SCHEMES["bdf2"], every=1000))
+    assert call("run", case) == 3
+    error = capfd.readouterr().err
+    line = next(line for line in error.splitlines() if line.startswith("fem-rd: "))
+    assert "not finite" in line and "from time 0.3 " in line and "concentration at (0" in line
+    assert "Try:" in line
+    stopped = results(case / "results")
+    assert stopped.summary["status"] == "failed"
+    assert stopped.series["time"][-1] == 0.3
+    assert (case / "results" / "checkpoint" / "step-000000030.npz").is_file()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+    disk, text = tmp_path / "disk", CASE.format(end=15.0, stepping=SCHEMES["bdf2"], every=1)
+    disk.mkdir()
+    whole = uninterrupted(tmp_path, text, 1)
+    libc, place = ctypes.CDLL(None, use_errno=True), str(disk).encode()
+    if libc.mount(b"tmpfs", place, b"tmpfs", 0, b"size=1100k"):
+        pytest.skip("no file system can be mounted here")
+    try:
+        write_case(tmp_path / "case", text)
+        done = subprocess.run(
+            [sys.executable, "-m", "fem_rd", "run", "case", "--output", str(disk / "out")],
+            cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 3, done.stderr
+        assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+        assert any((disk / "out" / "checkpoint").glob("step-*.npz"))
+        assert libc.mount(b"tmpfs", place, b"tmpfs", REMOUNT, b"size=50m") == 0
+        assert call("resume", disk / "out") == 0
+        assert (disk / "out" / "observables.csv").read_text() == whole
+    finally:
+        libc.umount2(place, DETACH)
 
 
 def kill_and_resume(directory: Path, name: str, ranks: int, random_: random.Random) -> int:

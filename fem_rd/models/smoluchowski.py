@@ -15,6 +15,7 @@ from petsc4py import PETSc
 
 from fem_rd.case.case import Case
 from fem_rd.case.sections.smoluchowski import SmoluchowskiSection
+from fem_rd.errors import NumericalError
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import OwnedVector
@@ -67,7 +68,27 @@ class SmoluchowskiModel:
 
     def advance(self, limit: float) -> None:
         """One step, or the steady solve. Collective."""
-        self._march.advance(limit)
+        try:
+            self._march.advance(limit)
+        except NumericalError as error:
+            place = self._first_not_finite()
+            if place is None:
+                raise
+            raise NumericalError(
+                f"a number that is not finite appeared in the step from time {self.time:.6g} on: "
+                f"first in the concentration at ({place})",
+                remedy="expressions of the case that are numbers everywhere and at all times there, "
+                "or a smaller time.step",
+            ) from error
+
+    def _first_not_finite(self) -> str | None:
+        """Where the last solve met what is not finite, on the lowest rank that has such a place."""
+        place = None
+        for vector in self._march.attempted():
+            bad = np.flatnonzero(~np.isfinite(vector.array_r))
+            if place is None and len(bad):
+                place = ", ".join(f"{round(x, 12) + 0.0:.4g}" for x in self.positions()[bad[0]])
+        return next((found for found in self._comm.allgather(place) if found), None)
 
     def fields(self) -> Mapping[str, Field]:
         """The concentration. Collective."""

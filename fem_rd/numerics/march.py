@@ -6,6 +6,7 @@ start through each of them; `advance` brings it one step on, never beyond a limi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +49,10 @@ class March(Protocol):
         """Take over a saved state. Collective."""
         ...
 
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution of the last solve, to look for what went wrong."""
+        ...
+
 
 class SteadyMarch:
     """The state in which the loads balance: K u = f. It is reached in one step."""
@@ -55,14 +60,14 @@ class SteadyMarch:
     def __init__(self, problem: SemiDiscrete, solver: KrylovSolver, flows: Flows) -> None:
         self._problem, self._solver, self._flows = problem, solver, flows
         self._operator = ShiftedOperator(problem)
-        self.value = problem.vector()
+        self.value, self._rhs = problem.vector(), problem.vector()
         self.time, self.steps = -np.inf, 0
         self.flows: Array = np.zeros(0)
         self.exchanged: Array = np.zeros(0)
 
     def advance(self, limit: float) -> None:
         """Solve; the state holds at every time, so also at ``limit``."""
-        rhs = self._problem.vector()
+        rhs = self._rhs
         self._problem.load(limit, rhs)
         self._operator.constrain(rhs, limit)
         self._problem.constraint.impose(self.value, limit)
@@ -72,6 +77,10 @@ class SteadyMarch:
         self.flows = self._flows(limit, self.value, None)
         self.exchanged = np.zeros(len(self.flows))
         self.time, self.steps = limit, 1
+
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution."""
+        return self._rhs, self.value
 
     def state(self) -> State:
         """The solution."""
@@ -103,6 +112,10 @@ class FixedMarch:
         self.time = self.steps * self._size
         if abs(self.time - limit) < 1e-6 * self._size:
             self.time = limit
+
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution of the last solve."""
+        return self._stepper.attempted()
 
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""
@@ -147,6 +160,10 @@ class AdaptiveMarch:
                 break
         _take(self, self._stepper, step)
         self.time = limit if size == limit - self.time else step.end
+
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution of the last solve."""
+        return self._stepper.attempted()
 
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""

@@ -7,7 +7,7 @@ scheme itself, so that the ledger closes to the tolerance of the solver and not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +97,10 @@ class RungeKuttaStepper:
         self._stage.copy(self.value)
         self._slopes[-1].copy(self.slope)
         self._flows_now = step.flows
+
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution of the last solve."""
+        return self._rhs, self._stage
 
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""
@@ -219,6 +223,10 @@ class MultistepStepper:
         self._values.insert(0, oldest)
         self._exchanged = [step.exchanged, *self._exchanged][: len(self.scheme.past) - 1]
         self._steps_taken += 1
+
+    def attempted(self) -> Sequence[PETSc.Vec]:
+        """Right-hand side and solution of the last solve."""
+        return *self._starter.attempted(), self._rhs, self._new
 
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""
