@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ufl
-from cases import model_of, values_of, write_case
+from cases import model_of, run, values_of, write_case
 from dolfinx import fem
 
 from fem_rd.case.loading import load_case
@@ -132,6 +132,14 @@ def test_predictions_of_a_steady_shell(tmp_path: Path) -> None:
     curve = exact.curves[0]
     assert curve.value[0] == pytest.approx(exact.predictions["rate"].value / (4 * np.pi))
     assert curve.value[-1] == pytest.approx(1.0)
+
+
+def test_predictions_are_observables_of_a_run(tmp_path: Path) -> None:
+    found = run(write_case(tmp_path / "case", SHELL.format(size=0.8, degree=1)), tmp_path / "out")
+    assert found.value("rate_predicted") == pytest.approx(8.377580409573, rel=1e-12)
+    assert found.value("rate_unbounded") == pytest.approx(2 * np.pi, rel=1e-12)
+    units = {name: one["unit"] for name, one in found.summary["observables"].items()}
+    assert units["rate_predicted"] == units["rate_unbounded"] == units["rate"]
 
 
 def test_predictions_know_reactivity_potential_and_far_field(tmp_path: Path) -> None:

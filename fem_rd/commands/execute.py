@@ -128,7 +128,7 @@ def _finish(
             status=_status(failure),
             model=case.model,
             title=case.title,
-            observables=observables,
+            observables=[*observables, *_predicted(prepared, observables)],
             failure="" if failure is None else str(failure),
         )
         complete = replace(
@@ -148,6 +148,20 @@ def _finish(
         _conclude(observables, record, results, log)
 
     on_root(comm, write)
+
+
+def _predicted(prepared: Prepared, observables: Sequence[Observable]) -> list[Observable]:
+    """What the theory says, as observables beside those that were computed."""
+    units = {observable.name: observable.unit for observable in observables}
+    return [
+        Observable(
+            f"{name}_predicted" if name in units else name,
+            known.value,
+            units.get(name, units.get("rate", "")),
+            f"closed form: {known.source}",
+        )
+        for name, known in prepared.model.exact().predictions.items()
+    ]
 
 
 def _report(results: ResultsDirectory, log: Log) -> None:
