@@ -52,7 +52,8 @@ def main() -> None:
     size = sum(array.nbytes for array in state.values()) / 2**20
     save, write = float(np.median(saves)), float(np.median(writes))
     print(f"{arguments.unknowns} unknowns, value and slope, {size:.1f} MiB")
-    print(f"checkpoint {save * 1e3:.1f} ms, plain write {write * 1e3:.1f} ms, ratio {save / write:.2f}")
+    print(f"checkpoint {save * 1e3:.1f} ms, plain write {write * 1e3:.1f} ms", end=", ")
+    print(f"ratio {save / write:.2f}")
 
 
 if __name__ == "__main__":

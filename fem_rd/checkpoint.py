@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -135,7 +136,7 @@ class Checkpoints:
 
 
 def newest(directory: Path, refused: Callable[[str], None]) -> Path | None:
-    """The newest checkpoint that is whole; ``refused`` hears of those that are not. Not collective."""
+    """The newest whole checkpoint; ``refused`` hears of those that are not. Not collective."""
     for file in sorted(directory.glob("step-*.npz"), reverse=True):
         try:
             about = read_about(file)
@@ -171,7 +172,7 @@ def _check_whole(file: Path) -> None:
         raise FemRdError(f"{file}: not a whole checkpoint: the checksum of {broken} is wrong")
 
 
-def _write_archive(path: Path, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def _write_archive(path: Path, arrays: Mapping[str, Any]) -> None:
     beside = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(exist_ok=True)

@@ -27,6 +27,8 @@ pytestmark = [
 
 POSTPROCESS = Path(__file__).parents[1] / "postprocess"
 SCRIPT = Path(examples.__file__)
+# -noreset: a display that resets when its last window closes fails now and then
+PVBATCH = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", "pvbatch"]
 
 _INTEGRATE = """
 import json, sys

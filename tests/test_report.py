@@ -358,6 +358,17 @@ def test_the_page_says_what_the_files_say(tmp_path: Path) -> None:
     assert "nan" not in words.lower()
 
 
+@pytest.mark.parametrize(("dimension", "extent"), [(1, "length"), (2, "area"), (3, "volume")])
+def test_the_extent_of_a_mesh_has_its_name(dimension: int, extent: str, tmp_path: Path) -> None:
+    directory = synthetic_run(tmp_path / "run")
+    run = json.loads((directory / "run.json").read_text())
+    run["mesh"]["dimension"] = dimension
+    write_json(directory / "run.json", run)
+    page = write_report(directory).read_text(encoding="utf-8")
+    said = [name for name in ("length", "area", "volume") if f"<dt>{name}</dt><dd>2</dd>" in page]
+    assert said == [extent]
+
+
 @pytest.mark.parametrize("first", [0.0, 1e-3])
 def test_a_dense_exact_curve_is_interpolated(first: float, tmp_path: Path) -> None:
     """The run hits none of its times; 1 + 1e-4 times the exact values is 1e-4 off."""

@@ -10,9 +10,9 @@ import ufl
 from dolfinx import fem, mesh
 from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
+from ranks import run_on_ranks
 
 from fem_rd.numerics.spaces import lagrange_space
-from ranks import run_on_ranks
 
 
 def stiffness(space: fem.FunctionSpace):

@@ -77,8 +77,8 @@ class SmoluchowskiModel:
             raise NumericalError(
                 f"a number that is not finite appeared in the step from time {self.time:.6g} on: "
                 f"first in the concentration at ({place})",
-                remedy="expressions of the case that are numbers everywhere and at all times there, "
-                "or a smaller time.step",
+                remedy="expressions of the case that are numbers everywhere and at all times "
+                "there, or a smaller time.step",
             ) from error
 
     def _first_not_finite(self) -> str | None:

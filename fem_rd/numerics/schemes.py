@@ -83,7 +83,7 @@ SCHEMES: dict[str, RungeKutta | Multistep] = {
 
 
 def scheme_named(name: str, *, adaptive: bool) -> RungeKutta | Multistep:
-    """The scheme ``name``; `CaseError` where it lacks the error estimate that ``adaptive`` needs."""
+    """The scheme ``name``; `CaseError` where it lacks the estimate that ``adaptive`` needs."""
     scheme = SCHEMES[name]
     estimates = isinstance(scheme, RungeKutta) and scheme.embedded is not None
     if adaptive and not estimates:

@@ -138,7 +138,7 @@ def _sizes(contents: Contents) -> Iterator[tuple[str, str]]:
     for name, number in contents.part("unknowns").items():
         yield f"unknowns of {name}", formatting.count(number)
     mesh = contents.part("mesh")
-    names = _KINDS | {"volume": _EXTENTS.get(mesh.get("dimension"), "volume")}
+    names = _KINDS | {"volume": _EXTENTS.get(mesh.get("dimension", 3), "volume")}
     for name, value in mesh.items():
         parts = value if isinstance(value, list) else []  # regions and boundaries
         for part in parts:
