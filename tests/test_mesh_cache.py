@@ -129,9 +129,9 @@ def test_those_not_used_for_longest_are_removed(
     size = (folder / "a.npz").stat().st_size
     monkeypatch.setattr(cache, "LIMIT", int(2.5 * size))
     quiet("b", make)
-    for age, name in enumerate(("b", "a")):
+    for age, name in enumerate(("a", "b")):
         os.utime(folder / f"{name}.npz", (age, age))
-    quiet("a", make)  # now a was used later than b
+    quiet("a", make)  # written first, but used last
     quiet("c", make)
     assert sorted(path.stem for path in folder.iterdir()) == ["a", "c"]
     monkeypatch.setattr(cache, "LIMIT", size // 2)

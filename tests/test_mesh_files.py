@@ -137,6 +137,22 @@ def written(path: Path, cells: list[tuple[str, object]], data: list[list[int]] |
     return path.name
 
 
+def test_hexahedra(tmp_path: Path) -> None:
+    """A slanted box of two cells, with one of its six sides named."""
+    grid = np.stack(np.meshgrid([0, 1, 3], [0, 2], [0, 1], indexing="ij"), -1).reshape(-1, 3)
+    points = grid @ np.array([[1.0, 0.0, 0.0], [0.3, 1.0, 0.0], [0.2, 0.1, 1.0]])
+    first = np.array([0, 4, 6, 2, 1, 5, 7, 3])
+    blocks = [("hexahedron", np.array([first, first + 4])), ("quad", np.array([[8, 10, 11, 9]]))]
+    data = {"tags": [np.array([4, 4]), np.array([9])]}
+    meshio.Mesh(points, blocks, cell_data=data).write(tmp_path / "box.vtu")
+    domain = read(tmp_path, "box.vtu", boundaries={"right": 9})
+    assert domain.summary().shape == "hexahedron"
+    assert domain.volume("domain") == pytest.approx(6.0, rel=1e-13)
+    side = np.cross(points[10] - points[8], points[9] - points[8])
+    assert domain.area("right") == pytest.approx(np.linalg.norm(side), rel=1e-13)
+    assert domain.exterior("right")
+
+
 def test_mistakes_in_a_mesh(tmp_path: Path) -> None:
     cells = tetrahedra(2)[1]
     no_facets = written(tmp_path / "a.vtu", [("tetra", cells)], [[1, 1]])
@@ -210,11 +226,14 @@ two tetrahedra above each other, as a preprocessor writes them
  1, 103, 1
 *ELSET, ELSET=_Floor_S2, INTERNAL
  2,
+*ELSET, ELSET=_Picked, INTERNAL
+ 1,
 *ELSET, ELSET=Front
  101
 ** what follows names faces of elements
 *SURFACE, NAME=Floor, TYPE=ELEMENT
  _Floor_S2, S2
+*SURFACE, NAME=Side
  2, S3
 *SURFACE, NAME=Back
  2, S4
@@ -228,7 +247,7 @@ def test_abaqus_sets_and_surfaces(tmp_path: Path) -> None:
     assert set(domain.regions) == {"Solid", "domain"}
     assert domain.volume("Solid") == pytest.approx(1 / 6, rel=1e-13)
     assert domain.volume("domain") == pytest.approx(1 / 6, rel=1e-13)
-    assert set(domain.boundaries) == {"Front", "Shells", "Floor", "Back"}
+    assert set(domain.boundaries) == {"Front", "Shells", "Floor", "Side", "Back"}
     points = tetrahedra(2)[0]
 
     def area(*corners: int) -> float:
@@ -238,15 +257,16 @@ def test_abaqus_sets_and_surfaces(tmp_path: Path) -> None:
     assert domain.area("Front") == pytest.approx(area(0, 1, 3), rel=1e-13)
     assert domain.area("Shells") == pytest.approx(area(1, 2, 3) + area(2, 0, 3), rel=1e-13)
     # of the second element, with corners 0, 2, 1, 4: S2 is 1-4-2, S3 is 2-4-3, S4 is 3-4-1
-    assert domain.area("Floor") == pytest.approx(area(0, 4, 2) + area(2, 4, 1), rel=1e-13)
+    assert domain.area("Floor") == pytest.approx(area(0, 4, 2), rel=1e-13)
+    assert domain.area("Side") == pytest.approx(area(2, 4, 1), rel=1e-13)
     assert domain.area("Back") == pytest.approx(area(1, 4, 0), rel=1e-13)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("*ELSET, ELSET=Front\n 101", "*ELSET, ELSET=Front\n 101\n*ELSET, ELSET=Side\n 101, 102",
-         "elements are in two sets.*found 'Side'"),
+        ("*ELSET, ELSET=Front\n 101", "*ELSET, ELSET=Front\n 101\n*ELSET, ELSET=Left\n 101, 102",
+         "elements are in two sets.*found 'Left'"),
         ("TYPE=S3\n", "TYPE=T9\n", "line 9: elements of a type that cannot be used; found 'T9'"),
         ("*HEADING", "*INCLUDE, INPUT=a.inp", r"line 1: \*INCLUDE is not supported"),
         ("2, S4", "2, S5", "the surface 'Back' has a face unknown here: S5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from math import cos, log2, pi, radians
@@ -22,7 +23,7 @@ from fem_rd.mesh.distribution import distribute
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.geo_text import declared_parameters
 from fem_rd.mesh.gmsh_geometry import Geometry, geometry_mesh
-from fem_rd.mesh.gmsh_session import MeshingError, generate
+from fem_rd.mesh.gmsh_session import FAST, MeshingError, generate, gmsh_session
 from fem_rd.mesh.library import geometries
 
 
@@ -259,6 +260,17 @@ def test_a_plane_geometry(tmp_path: Path, order: int, accuracy: float) -> None:
     assert domain.area("rim") == pytest.approx(6 * pi, rel=accuracy)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_line(tmp_path: Path, order: int) -> None:
+    text = "Point(1) = {0, 0, 0}; Point(2) = {3, 0, 0}; Line(1) = {1, 2};\n"
+    text += 'Physical Point("left") = {1}; Physical Point("right") = {2};\n'
+    text += "Mesh.MeshSizeMax = 0.4;\n"
+    domain = built(tmp_path, text, order=order)
+    assert (domain.dimension, domain.summary().order) == (1, order)
+    assert domain.volume() == pytest.approx(3.0, rel=1e-13)
+    assert domain.area("left") == domain.area("right") == 1.0
+
+
 def test_quadrilaterals(tmp_path: Path) -> None:
     text = 'SetFactory("OpenCASCADE");\nRectangle(1) = {0, 0, 0, 2, 1};\n'
     text += "Transfinite Surface{1}; Recombine Surface{1}; Mesh.MeshSizeMax = 0.3;\n"
@@ -270,6 +282,11 @@ def test_quadrilaterals(tmp_path: Path) -> None:
     assert domain.area("rest") == pytest.approx(5.0, rel=1e-13)
     with pytest.raises(CaseError, match="take order = 1; found 'quadrilateral'"):
         built(tmp_path, text, order=2)
+
+
+def test_the_case_decides_the_order(tmp_path: Path) -> None:
+    text = BALL + 'Physical Surface("wall") = {1};\nMesh.ElementOrder = 3;\n'
+    assert [built(tmp_path, text, order=n).summary().order for n in (1, 2)] == [1, 2]
 
 
 def test_what_is_in_no_group_is_no_part_of_the_mesh(tmp_path: Path) -> None:
@@ -353,6 +370,17 @@ def test_nothing_reaches_the_screen(capfd: pytest.CaptureFixture[str], tmp_path:
     built(tmp_path, BALL + 'Physical Surface("wall") = {1};\nPrintf("here");\n')
     captured = capfd.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_what_the_libraries_of_gmsh_print_goes_to_the_log(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    log = Log(quiet=True)
+    with gmsh_session(log, FAST):
+        os.write(1, b"PLC Error\n")
+    log.attach(tmp_path / "log.txt")
+    assert "Gmsh: PLC Error" in (tmp_path / "log.txt").read_text()
+    assert capfd.readouterr().out == ""
 
 
 def test_gmsh_of_the_caller_is_left_as_it_was(tmp_path: Path) -> None:

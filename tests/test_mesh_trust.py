@@ -9,6 +9,7 @@ from mpi4py import MPI
 
 from fem_rd.case.schema import GeometryMesh
 from fem_rd.errors import CaseError
+from fem_rd.mesh import gmsh_geometry
 from fem_rd.mesh.build import build_domain
 from fem_rd.mesh.geo_text import declared_parameters, tokens, without_comments
 from fem_rd.mesh.library import geometries
@@ -58,6 +59,7 @@ HOSTILE = [
     *("SystemCall 'id';", 'systemcall "id";', 'NonBlockingSystemCall "id";', 'System "id";'),
     *('OnelabRun("a", "b");', 'Include "a.geo";', 'Merge "a.msh";', 'Save "a.msh";'),
     *('Print "a.png";', 'Printf("a") > "f";', 'Printf("%g", 1) >> "f";', 'Error("a") > "f";'),
+    *('f = "f"; Printf("a") > f;', 'Printf("%g", 1) > Str("f");'),
     *('CreateDir "a";', 'DeleteFile "a";', "Plugin(MathEval).Run;", "Exit;", "Abort;", "Exit 3;"),
     *('x = GetEnv("HOME");', 'x = GetValue("a", 3);', 'Solver.Executable0 = "a";'),
     *('General.FileName = "a";', 'General . FileName = "a";', "x = General.FileName;"),
@@ -166,6 +168,21 @@ def test_a_script_that_calls_the_system_runs_only_if_trusted(tmp_path: Path) -> 
     assert not proof.exists()
     build_domain(section, MPI.COMM_SELF, case_dir=tmp_path, trust=True)
     assert proof.exists()
+
+
+def test_gmsh_sees_no_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    parse = gmsh_geometry.parse
+
+    def looking(gmsh: object, path: str, parameters: dict[str, float]) -> None:
+        seen.append(Path(path).read_text())
+        parse(gmsh, path, parameters)
+
+    monkeypatch.setattr(gmsh_geometry, "parse", looking)
+    section = geometry(tmp_path, BALL + "// a remark")
+    build_domain(section, MPI.COMM_SELF, case_dir=tmp_path)
+    assert seen[0].split("\n")[:-2] == BALL.split("\n")[:-1]
+    assert "remark" not in seen[0] and seen[0].endswith("\n")
 
 
 def test_options_beside_the_script_are_not_read(tmp_path: Path) -> None:

@@ -143,12 +143,12 @@ def _with_middles(mesh: SurfaceMesh, edges: _Edges) -> tuple[Floats, Integers]:
     centres = 0.5 * (points[edges.ends[:, 0]] + points[edges.ends[:, 1]])
     centre_tags = np.full(len(centres), _UNKNOWN, dtype=tags.dtype)
     ends = tags[edges.ends]
-    candidates = np.flatnonzero((ends != _UNKNOWN).all(axis=1))
-    wanted = _keys(ends[candidates], middles.base)
-    place = np.minimum(np.searchsorted(middles.keys, wanted), len(middles.keys) - 1)
-    hit = middles.keys[place] == wanted
-    centres[candidates[hit]] = middles.points[place[hit]]
-    centre_tags[candidates[hit]] = middles.tags[place[hit]]
+    wanted = _keys(ends, middles.base)
+    place = np.searchsorted(middles.keys, wanted)
+    hit = (ends != _UNKNOWN).all(axis=1) & (place < len(middles.keys))
+    hit[hit] = middles.keys[place[hit]] == wanted[hit]
+    centres[hit] = middles.points[place[hit]]
+    centre_tags[hit] = middles.tags[place[hit]]
     return np.concatenate([points, centres]), np.concatenate([tags, centre_tags])
 
 

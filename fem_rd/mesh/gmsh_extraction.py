@@ -76,7 +76,7 @@ def surface_middles(gmsh: Any, size: int) -> SurfaceMiddles:
     number[tags] = np.arange(len(tags))
     base = len(number)
     halves = [np.zeros((0, 3), dtype=np.int64)]
-    for kind in gmsh.model.mesh.getElementTypes(dim - 1):
+    for kind in gmsh.model.mesh.getElementTypes(dim - 1) if dim > 1 else ():
         _, _, _, width, lattice, _ = gmsh.model.mesh.getElementProperties(kind)
         nodes = gmsh.model.mesh.getElementsByType(kind)[1].astype(np.int64).reshape(-1, width)
         halves.append(nodes[:, _halvings(np.reshape(lattice, (width, -1)), size)].reshape(-1, 3))
