@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
 
+from fem_rd import cli
 from fem_rd.case.loading import load_case
 from fem_rd.commands.run import RunRequest, run_case
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
 from fem_rd.models.registry import build_model
 from fem_rd.models.smoluchowski import SmoluchowskiModel
+
+
+def call(*words: object) -> int:
+    """The exit status of `fem-rd WORDS`, in this process."""
+    before, sys.argv = sys.argv, ["fem-rd", *map(str, words)]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = before
+    return 0
 
 
 def write_case(directory: Path, text: str) -> Path:

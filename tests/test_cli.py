@@ -9,10 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from cases import results, write_case
+from cases import call, results, write_case
 from ranks import run_on_ranks
-
-from fem_rd import cli
 
 BOX = """
 title = "box"
@@ -31,19 +29,6 @@ type = "dirichlet"
 concentration = 1.0
 """
 RATE = 1.2
-
-
-def call(*words: object) -> int:
-    """The exit status of `fem-rd WORDS`, in this process."""
-    before = sys.argv
-    sys.argv = ["fem-rd", *map(str, words)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return 0
 
 
 def shell(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -23,7 +23,7 @@ from fem_rd.mesh.distribution import distribute
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.geo_text import declared_parameters
 from fem_rd.mesh.gmsh_geometry import Geometry, geometry_mesh
-from fem_rd.mesh.gmsh_session import FAST, MeshingError, generate, gmsh_session
+from fem_rd.mesh.gmsh_session import ALGORITHMS, MeshingError, generate, gmsh_session
 from fem_rd.mesh.library import geometries
 
 
@@ -376,7 +376,7 @@ def test_what_the_libraries_of_gmsh_print_goes_to_the_log(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     log = Log(quiet=True)
-    with gmsh_session(log, FAST):
+    with gmsh_session(log, ALGORITHMS[0]):
         os.write(1, b"PLC Error\n")
     log.attach(tmp_path / "log.txt")
     assert "Gmsh: PLC Error" in (tmp_path / "log.txt").read_text()
@@ -396,15 +396,25 @@ def test_gmsh_of_the_caller_is_left_as_it_was(tmp_path: Path) -> None:
         gmsh.finalize()
 
 
+def test_a_surface_with_useless_triangles_is_meshed_again() -> None:
+    parameters = {
+        "angle": 74.4204, "size_edge": 0.0118, "outer_radius": 13.1679, "edge_growth": 0.5075,
+    }  # fmt: skip
+    log = Log(quiet=True)
+    geometry = Geometry(geometries()["ball-with-patch"], parameters)
+    domain = distribute(geometry_mesh(geometry, log), MPI.COMM_SELF)
+    assert domain.area("inert") == pytest.approx(cap(1, 180 - 74.4204), rel=1e-4)
+
+
 def test_another_algorithm_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
     def failing(module: object, log: Log) -> None:
-        tried.append(gmsh.option.getNumber("Mesh.Algorithm3D"))
-        if len(tried) == 1:
+        tried.append(gmsh.option.getNumber("Mesh.Algorithm"))
+        if len(tried) < 3:
             raise MeshingError("no luck")
         generate(module, log)
 
     monkeypatch.setattr(gmsh_geometry, "generate", failing)
     assert built(tmp_path, BALL + 'Physical Surface("wall") = {1};\n').boundaries
-    assert tried == [10, 1]
+    assert tried == [6, 5, 1]

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import results, write_case
+from cases import call, results, write_case
 from ranks import command_on_ranks, run_on_ranks
-
-from fem_rd import cli
 
 CASE = """
 title = "slab fed by an oscillating reservoir"
@@ -57,17 +55,6 @@ Path(f"pid-{MPI.COMM_WORLD.rank}").write_text(str(os.getpid()))
 from fem_rd import cli
 cli.main()
 """
-
-
-def call(*words: object) -> int:
-    before, sys.argv = sys.argv, ["fem-rd", *map(str, words)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = before
-    return 0
 
 
 class Launched:

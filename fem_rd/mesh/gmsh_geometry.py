@@ -16,8 +16,7 @@ from fem_rd.mesh.curving import SurfaceMesh, curved, refined, unfolded
 from fem_rd.mesh.geo_text import declared_parameters, without_comments
 from fem_rd.mesh.gmsh_extraction import extract, surface_middles
 from fem_rd.mesh.gmsh_session import (
-    FAST,
-    ROBUST,
+    ALGORITHMS,
     MeshingError,
     generate,
     gmsh_session,
@@ -105,12 +104,18 @@ def _made_from_text(geometry: Geometry, text: str, log: Log) -> PackedMesh:
 
 
 def _made(geometry: Geometry, path: Path, log: Log) -> PackedMesh:
-    """The mesh that Gmsh makes of the script at ``path``."""
-    try:
-        arrays = _meshed(geometry, path, FAST, log)
-    except MeshingError as error:
-        log.warning(f"{error}; trying slower algorithms")
-        arrays = _meshed(geometry, path, ROBUST, log)
+    """The mesh that Gmsh makes of the script at ``path``, by the first algorithm that can."""
+    *others, last = ALGORITHMS
+    for algorithms in others:
+        try:
+            return _packed(geometry, path, algorithms, log)
+        except MeshingError as error:
+            log.warning(f"{error}; trying another algorithm")
+    return _packed(geometry, path, last, log)
+
+
+def _packed(geometry: Geometry, path: Path, algorithms: Mapping[str, int], log: Log) -> PackedMesh:
+    arrays = _meshed(geometry, path, algorithms, log)
     with log.phase("mesh: order"):
         return pack(arrays)
 

@@ -15,9 +15,14 @@ from fem_rd.log import Log
 
 _THROW = 2  # General.AbortOnError: an error of Gmsh becomes an exception of Python
 _CONTINUE = 0
-# frontal and HXT, which at 1e5 nodes is 6 times faster than the other; MeshAdapt and Delaunay
-FAST = {"Mesh.Algorithm": 6, "Mesh.Algorithm3D": 10}
-ROBUST = {"Mesh.Algorithm": 1, "Mesh.Algorithm3D": 1}
+# from fast to robust; at 1e5 nodes HXT (10) is 6 times faster than Delaunay (1)
+ALGORITHMS = (
+    {"Mesh.Algorithm": 6, "Mesh.Algorithm3D": 10},
+    {"Mesh.Algorithm": 5, "Mesh.Algorithm3D": 10},
+    {"Mesh.Algorithm": 1, "Mesh.Algorithm3D": 1},
+)
+_TRIANGLE = 2  # Gmsh's number for it
+_LEAST_QUALITY = 0.02  # of a triangle, 1 for an equilateral one: worse ones cut off parts
 _FIXED = {  # whatever the script says
     "General.Terminal": 0,
     "General.NumThreads": 1,  # with more, HXT makes another mesh each time
@@ -33,7 +38,7 @@ class MeshingError(CaseError):
 
 @contextmanager
 def gmsh_session(log: Log, algorithms: Mapping[str, int]) -> Iterator[Any]:
-    """Gmsh with a model of its own and `FAST` or `ROBUST` algorithms; its warnings go to ``log``.
+    """Gmsh with a model of its own and one of `ALGORITHMS`; its warnings go to the ``log``.
 
     Raises `CaseError` where Gmsh is missing.
     """
@@ -92,11 +97,26 @@ def generate(gmsh: Any, log: Log) -> None:
         for step in range(1, dim + 1):
             with log.phase(f"mesh: Gmsh {step}D"):
                 gmsh.model.mesh.generate(step)
-                if step == 2:  # around the poles of spheres triangles are bad without it
+                if step == 2 and dim == 3:
+                    # around the poles of spheres triangles are bad without it
                     gmsh.model.mesh.optimize("Relocate2D", niter=3)
+                    _check_surfaces(gmsh)
+    except MeshingError:
+        raise
     except Exception as error:  # Gmsh raises nothing more special
         message = f"Gmsh could not mesh the geometry ({error}): finer sizes may help"
         raise MeshingError(message) from None
+
+
+def _check_surfaces(gmsh: Any) -> None:
+    """Raise `MeshingError` where a triangle is so flat that the surface cannot be right."""
+    for _, surface in gmsh.model.getEntities(2):
+        triangles, _ = gmsh.model.mesh.getElementsByType(_TRIANGLE, surface)
+        if len(triangles):
+            quality = gmsh.model.mesh.getElementQualities(triangles, "gamma")
+            if quality.min() < _LEAST_QUALITY:
+                message = f"Gmsh made useless triangles on the surface {surface}"
+                raise MeshingError(f"{message}: finer sizes may help")
 
 
 @contextmanager
