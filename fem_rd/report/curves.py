@@ -20,6 +20,7 @@ _SAME_TIME = 1e-9  # relative
 _EARLY = 0.2  # of the run: where most steps are earlier than this, time is logarithmic
 _FEW = 30  # points or fewer are drawn as dots
 _BINS, _DOTS_PER_BIN = 60, 6
+_ROUND_OFF = 1e-14  # of the largest exact value
 
 
 def series_plots(contents: Contents) -> Iterator[Plot]:
@@ -92,7 +93,9 @@ def _profile_plot(contents: Contents, name: str, profiles: Sequence[tuple[Profil
         difference = np.abs(values - CubicSpline(profile.x, profile.value)(at))[known]
         difference /= np.abs(profile.value).max() or 1.0
         centre, largest = _largest_by_bin(bins[known], at[known], difference)
-        below.plot(centre, largest, color=colour, linewidth=1.2)
+        # where the value is prescribed, round-off would stretch the axis over ten decades
+        drawn = np.where(largest > _ROUND_OFF, largest, np.nan)
+        below.plot(centre, drawn, color=colour, linewidth=1.2)
         worst = max(worst, float(np.nanmax(largest, initial=0.0)))
     axes.plot([], [], color=EXACT, linewidth=1.0, label="exact")
     coordinate, source = profiles[0][0].coordinate, profiles[0][0].source
