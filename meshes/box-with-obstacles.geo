@@ -60,6 +60,7 @@ Physical Surface("top") = {top()};
 Field[1] = MathEval;
 Field[1].F = Sprintf("%.16g + %.16g * (%.16g * Sqrt((x / %.16g - Floor(x / %.16g) - 0.5)^2 + (y / %.16g - Floor(y / %.16g) - 0.5)^2 + (z / %.16g - Floor(z / %.16g) - 0.5)^2) - %.16g)", size, growth, spacing, spacing, spacing, spacing, spacing, spacing, spacing, radius);
 Background Field = 1;
+Mesh.MeshSizeMin = size / 2; // also inside the body, where the field means nothing
 Mesh.MeshSizeMax = size_far;
 Mesh.MeshSizeExtendFromBoundary = 0;
 Mesh.MeshSizeFromPoints = 0;

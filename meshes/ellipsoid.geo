@@ -67,6 +67,7 @@ Field[2].F = StrCat(Sprintf("%.10g", size * (a + b + c - greatest - least)), " +
 Field[3] = Min;
 Field[3].FieldsList = {1, 2};
 Background Field = 3;
+Mesh.MeshSizeMin = size * least^2 / greatest / 2; // also inside the body, where the field means nothing
 Mesh.MeshSizeMax = size_far;
 Mesh.MeshSizeExtendFromBoundary = 0;
 Mesh.MeshSizeFromPoints = 0;

@@ -39,6 +39,7 @@ Physical Surface("reservoir") = {reservoir()};
 Field[1] = MathEval;
 Field[1].F = Sprintf("%.16g + %.16g * (Sqrt((Sqrt(x*x + y*y) - %.16g)^2 + z*z) - %.16g)", size, growth, ring_radius, tube_radius);
 Background Field = 1;
+Mesh.MeshSizeMin = size / 2; // also inside the body, where the field means nothing
 Mesh.MeshSizeMax = size_far;
 Mesh.MeshSizeExtendFromBoundary = 0;
 Mesh.MeshSizeFromPoints = 0;

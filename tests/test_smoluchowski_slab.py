@@ -182,6 +182,12 @@ def test_order_in_time_with_everything_depending_on_it(
         values = model.fields()["concentration"].function
         x = values.function_space.tabulate_dof_coordinates()[:, 0]
         errors.append(np.abs(values.x.array - (1 + x**2) * np.exp(-1)).max())
+        found = values_of(model)
+        entered = {name for name in found if name.startswith("exchanged_")}
+        assert entered == {"exchanged_left", "exchanged_right", "exchanged_everywhere"}
+        change = found["amount"] - 4 / 3
+        assert sum(found[name] for name in entered) == pytest.approx(change, abs=1e-10)
+        assert found["exchanged_right"] == pytest.approx(1 - np.exp(-1), abs=0.08)  # D c_x = e^-t
         assert abs(values_of(model)["ledger_residual"]) < 1e-11
     assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.15)
 

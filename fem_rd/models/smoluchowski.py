@@ -112,6 +112,8 @@ class SmoluchowskiModel:
             Observable(name, value, amount_unit, "amount in the domain or region")
             for name, value in amounts.items()
         ]
+        if self._case.time is not None:
+            found += self._exchanged(amount_unit)
         return [
             *found,
             Observable("concentration_min", smallest, concentration, "smallest nodal value"),
@@ -166,6 +168,13 @@ class SmoluchowskiModel:
         for name, flow in flows.items():
             rates[f"rate_{name}"] = (-flow, f"amount per time that leaves at {name}")
         return rates
+
+    def _exchanged(self, unit: str) -> list[Observable]:
+        """The account since the start, through each boundary and by each source."""
+        return [
+            Observable(f"exchanged_{name}", float(value), unit, f"amount that entered at {name}")
+            for name, value in zip(self._terms.channel_names, self._march.exchanged, strict=True)
+        ]
 
     def _amount_functionals(self, problem: SemiDiscrete) -> dict[str, Array]:
         names = [None, *self._domain.regions] if len(self._domain.regions) > 1 else [None]
