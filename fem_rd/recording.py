@@ -80,8 +80,10 @@ class Recorder:
     def _resume_series(self) -> None:
         self._series = SeriesFile.resume(self._results.series, self._model.time)
 
-    def _open_fields(self, *, resumed: bool) -> FieldsFile:
+    def _open_fields(self, *, resumed: bool) -> FieldsFile | None:
         fields = self._model.fields()
+        if not fields:
+            return None
         space = next(iter(fields.values())).function.function_space
         units = {name: field.unit for name, field in fields.items()}
         path = self._results.fields

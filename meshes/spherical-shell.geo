@@ -6,7 +6,8 @@
 //             reservoir_layer (r > outer_radius - reservoir_layer); a layer of width 0 is absent
 // Boundaries: reactive (r = inner_radius), reservoir (r = outer_radius)
 //
-// Edges have the length `size` at the reactive sphere and grow as r^growth up to `size_far`. For a
+// Edges have the length `size` at the reactive sphere and grow as r^growth up to `size_far`; a thin
+// layer needs them short enough to follow its two spheres without crossing them. For a
 // concentration that varies as 1/r, quadratic elements give the smallest error of the rate for
 // their number with growth = 8/7.
 
@@ -16,9 +17,9 @@ DefineConstant[
   outer_radius = {5 * inner_radius, Min 0, Name "radius of the reservoir sphere"},
   reactive_layer = {0, Min 0, Name "width of the layer at the reactive sphere, 0: none"},
   reservoir_layer = {0, Min 0, Name "width of the layer at the reservoir sphere, 0: none"},
-  size = {inner_radius / 8, Min 0, Name "length of edges at the reactive sphere"},
+  size = {reactive_layer > 0 ? Min(inner_radius / 8, Sqrt(inner_radius * reactive_layer)) : inner_radius / 8, Min 0, Name "length of edges at the reactive sphere"},
   growth = {8 / 7, Min 0, Name "exponent with which edges grow with the distance"},
-  size_far = {outer_radius / 4, Min 0, Name "greatest length of edges"}
+  size_far = {reservoir_layer > 0 ? Min(outer_radius / 4, Sqrt(outer_radius * reservoir_layer)) : outer_radius / 4, Min 0, Name "greatest length of edges"}
 ];
 
 If (inner_radius <= 0 || inner_radius + reactive_layer + reservoir_layer >= outer_radius)

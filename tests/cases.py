@@ -16,6 +16,7 @@ from fem_rd.case.loading import load_case
 from fem_rd.commands.run import RunRequest, run_case
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
+from fem_rd.models.protocol import Model
 from fem_rd.models.registry import build_model
 from fem_rd.models.smoluchowski import SmoluchowskiModel
 
@@ -39,16 +40,23 @@ def write_case(directory: Path, text: str) -> Path:
     return directory
 
 
-def model_of(directory: Path, text: str, *overrides: str) -> SmoluchowskiModel:
+def build(directory: Path, text: str, *overrides: str) -> Model:
     """The model of a case, ready to advance, without any output."""
     case = load_case(write_case(directory, text), overrides)
-    domain = build_domain(case.mesh, MPI.COMM_SELF, case_dir=directory)
-    model = build_model(case, domain, Log(quiet=True))
+    domain = None
+    if case.mesh is not None:
+        domain = build_domain(case.mesh, MPI.COMM_SELF, case_dir=directory)
+    return build_model(case, domain, Log(quiet=True))
+
+
+def model_of(directory: Path, text: str, *overrides: str) -> SmoluchowskiModel:
+    """The Smoluchowski model of a case, ready to advance, without any output."""
+    model = build(directory, text, *overrides)
     assert isinstance(model, SmoluchowskiModel)
     return model
 
 
-def values_of(model: SmoluchowskiModel) -> dict[str, float]:
+def values_of(model: Model) -> dict[str, float]:
     """Observables by name."""
     return {observable.name: observable.value for observable in model.observables()}
 

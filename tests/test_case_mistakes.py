@@ -28,10 +28,10 @@ MISTAKES = {
         "outputs: unknown key; did you mean 'output'?; valid: checkpoint, mesh, model, output, "
         "parameters, smoluchowski, solver, time, title, units"]),
     "no model": ('model = "smoluchowski"', "", [
-        "model: the key is missing; valid: smoluchowski"]),
+        "model: the key is missing; valid: reaction-diffusion, smoluchowski, well-mixed"]),
     "unknown model": ('model = "smoluchowski"', 'model = "smoluchovski"', [
         "model: unknown model; did you mean 'smoluchowski'?; found 'smoluchovski'; "
-        "valid: smoluchowski"]),
+        "valid: reaction-diffusion, smoluchowski, well-mixed"]),
     "model without section": ("[smoluchowski", "[smoluchovski", [
         "smoluchovski: unknown key; did you mean 'smoluchowski'?; valid: checkpoint, mesh, model, "
         "output, parameters, smoluchowski, solver, time, title, units",
@@ -163,7 +163,7 @@ MISTAKES = {
     "no end": ('end = "1 us"', "", [
         "time.end: the key is missing; valid: time at which the run ends; it begins at 0"]),
     "scheme": ('end = "1 us"', 'end = 1e3\nscheme = "crank-nicholson"', [
-        "time.scheme: unknown value; did you mean 'crank-nicolson'?; found 'crank-nicholson'; "
+        "time.scheme: unknown scheme of smoluchowski; did you mean 'crank-nicolson'?; found 'crank-nicholson'; "
         "valid: backward-euler, bdf2, crank-nicolson, sdirk2, trbdf2"]),
     "step and tolerance": ('end = "1 us"', "end = 1e3\nstep = 1\ntolerance = 1e-3", [
         "time.tolerance: is for adaptive steps: leave it out, or leave out time.step; "

@@ -14,7 +14,7 @@ from fem_rd.case.case import COMMON, read_case
 from fem_rd.case.expressions import Expression
 from fem_rd.case.quantities import CaseContext, Coefficient, DiffusionCoefficient, Quantity
 from fem_rd.case.reference import INTRODUCTION, PAGE, main, members, render
-from fem_rd.case.sections import SECTIONS, section_class
+from fem_rd.case.sections import SECTIONS
 from fem_rd.case.units import UnitSystem
 
 CONTEXT = CaseContext(
@@ -32,7 +32,7 @@ def sections(schema):
                 yield from sections(get_args(field.annotation)[1])
 
 
-SCHEMAS = {**COMMON, **{model: section_class(model) for model in SECTIONS}}
+SCHEMAS = {**COMMON, **{model: kind.section for model, kind in SECTIONS.items()}}
 ALL = [member for schema in SCHEMAS.values() for member in sections(schema)]
 FIELDS = [
     pytest.param(field, id=f"{member.__name__}.{name}")

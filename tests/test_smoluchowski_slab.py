@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from cases import model_of, steady, values_of
 
-from fem_rd.models.assembly import owned_coordinates
-from fem_rd.models.smoluchowski_terms import Terms
+from fem_rd.models.place import Place
+from fem_rd.models.transport import Transport
 
 SLAB = """
 title = "slab"
@@ -206,10 +206,10 @@ def test_adaptive_steps_meet_their_tolerance(tmp_path: Path) -> None:
 def test_products_of_basis_functions_are_integrated_exactly(tmp_path: Path, degree: int) -> None:
     """(u, u) of u = x^degree on [0, 2]; an under-integrated mass matrix hides from order tests."""
     model = model_of(tmp_path, slab("interval"), f"smoluchowski.degree={degree}")
-    terms = Terms(model._case.section, model._domain)
-    mass = terms.problem(steady=False).mass
+    place = Place(model._domain, degree)
+    mass = Transport(model._case.section, place).problem(steady=False).mass
     u = mass.createVecRight()
-    u.array[:] = owned_coordinates(terms.space)["x"] ** degree
+    u.array[:] = place.nodes["x"] ** degree
     assert (mass * u).dot(u) == pytest.approx(2 ** (2 * degree + 1) / (2 * degree + 1), rel=1e-13)
 
 

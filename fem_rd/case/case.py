@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from fem_rd.case.base import joined, plain
 from fem_rd.case.checks import cross_checks
+from fem_rd.case.chemistry import Chemistry, ChemistrySection, ambiguous, species_named
 from fem_rd.case.expressions import SPACE_TIME, shortened
 from fem_rd.case.functions import CONSTANTS, FUNCTIONS
 from fem_rd.case.grammar import words_in
@@ -27,19 +28,20 @@ from fem_rd.case.schema import (
     TimeSection,
     UnitsSection,
 )
-from fem_rd.case.sections import SECTIONS, section_class
+from fem_rd.case.sections import SECTIONS
 from fem_rd.case.units import UnitSystem, split_quantity
 from fem_rd.errors import CaseError, CaseErrors, nearest
 
 COMMON: dict[str, Any] = {
     "units": UnitsSection,
     "mesh": MeshField,
+    "chemistry": ChemistrySection,
     "time": TimeSection,
     "output": OutputSection,
     "checkpoint": CheckpointSection,
     "solver": SolverSection,
 }
-OPTIONAL = ("units", "time")
+OPTIONAL = ("units", "time")  # and those that a model does not take
 DEFAULTED = ("output", "checkpoint", "solver")
 HEADER = {
     "title": "one line about the case, for reports",
@@ -52,7 +54,8 @@ HEADER = {
 class Case:
     """A case directory, read.
 
-    ``section`` is the model's own section; ``time`` is None for a steady state. ``space`` is the
+    ``section`` is the model's own section; ``mesh`` and ``chemistry`` are None for models that have
+    none, ``time`` for a steady state. ``space`` is the
     space dimension that the units of the case's quantities imply, None where they do not tell.
     ``resolved`` is the case as plain tables with defaults filled in and numbers in its units: it
     reads back as the same case.
@@ -64,7 +67,8 @@ class Case:
     model: str
     units: UnitSystem
     parameters: Mapping[str, float]
-    mesh: MeshSection
+    mesh: MeshSection | None
+    chemistry: Chemistry | None
     section: Any
     time: TimeSection | None
     output: OutputSection
@@ -85,7 +89,8 @@ def read_case(data: Mapping[str, Any], directory: Path, *, trust: bool = False) 
     units = reader.units()
     parameters = reader.parameters()
     sections = reader.sections(model)
-    reader.errors += cross_checks(model, sections, reader.context.spaces, directory)
+    chemistry = reader.chemistry(sections["chemistry"], directory)
+    reader.errors += cross_checks(model, sections, chemistry, reader.context.spaces, directory)
     reader.stop_if_wrong()
     tables = {"units": units, "parameters": parameters, **sections}
     filled = {key: plain(table) for key, table in tables.items() if table is not None}
@@ -97,6 +102,7 @@ def read_case(data: Mapping[str, Any], directory: Path, *, trust: bool = False) 
         units=reader.context.units,
         parameters=parameters,
         mesh=sections["mesh"],
+        chemistry=chemistry,
         section=sections[model],
         time=sections.get("time"),
         output=sections["output"],
@@ -133,7 +139,7 @@ class _Reader:
             message = f"unknown model{nearest(str(found), SECTIONS)}"
             self.errors.append(CaseError(message, key="model", found=found, valid=SECTIONS))
             return title, ""
-        valid = [*HEADER, *COMMON, *([model] if model else SECTIONS)]
+        valid = [*HEADER, *_common(model), *([model] if model else SECTIONS)]
         for key in self.data:
             if key not in valid:
                 message = f"unknown key{nearest(str(shortened(key)), valid)}"
@@ -169,15 +175,32 @@ class _Reader:
         return values
 
     def sections(self, model: str) -> dict[str, Any]:
-        """Every other section by its name. Raises `CaseErrors` where one cannot be read."""
-        mesh = self._section("mesh", MeshField)
+        """Every other section by its name, None where the model has it not.
+
+        Raises `CaseErrors` where one cannot be read.
+        """
+        keys = [key for key in _common(model) if model or key != "chemistry"]
+        mesh = self._section("mesh", MeshField) if "mesh" in keys else None
         if isinstance(mesh, BuiltinMesh):  # the dimension of a concentration is known, then
             self.context = replace(self.context, possible=(mesh.dimension,))
-        schemas = {model: section_class(model)} if model else {}
-        schemas.update((key, COMMON[key]) for key in COMMON if key not in ("units", "mesh"))
+        species = species_named(self.data.get("chemistry"))
+        self.errors += ambiguous(species, self.context.parameters)
+        self.context = replace(self.context, species=species)
+        schemas = {model: SECTIONS[model].section} if model else {}
+        schemas.update((key, COMMON[key]) for key in keys if key not in ("units", "mesh"))
         read = {key: self._section(key, schema) for key, schema in schemas.items()}
         self.stop_if_wrong()
-        return {"mesh": mesh, **read}
+        time = _with_scheme(read["time"], model)
+        return {"mesh": mesh, "chemistry": None, **read, "time": time}
+
+    def chemistry(self, section: ChemistrySection | None, directory: Path) -> Chemistry | None:
+        """The network of the case. Raises `CaseErrors` where it is none."""
+        if section is None:
+            return None
+        try:
+            return section.chemistry(directory)
+        except CaseError as error:
+            raise CaseErrors([*self.errors, error.at(key="chemistry")]) from None
 
     def _section(self, key: str, schema: Any) -> Any:
         if key not in self.data and key in OPTIONAL:
@@ -191,6 +214,30 @@ class _Reader:
         except ValidationError as error:
             self.errors += translated(error, schema, key)
             return None
+
+
+def _common(model: str) -> list[str]:
+    """The sections that cases of a model share with others."""
+    if not model:
+        return list(COMMON)
+    kind = SECTIONS[model]
+    absent = {key for key in ("mesh", "chemistry") if not getattr(kind, key)}
+    return [key for key in COMMON if key not in absent]
+
+
+def _with_scheme(time: TimeSection | None, model: str) -> TimeSection | None:
+    """The section with the model's scheme where it names none. Raises `CaseErrors`."""
+    if time is None:
+        return None
+    known = SECTIONS[model].schemes
+    if time.scheme is None:
+        return time.model_copy(update={"scheme": known[0]}) if known else time
+    if time.scheme in known:
+        return time
+    hint = nearest(time.scheme, known)
+    message = f"unknown scheme of {model}{hint}" if known else f"{model} has its own way with time"
+    valid = sorted(known) or "no scheme"
+    raise CaseErrors([CaseError(message, key="time.scheme", found=time.scheme, valid=valid)])
 
 
 def _parameter(name: str, value: object, context: CaseContext, later: Collection[str]) -> float:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fem_rd.case.base import expressions_in
+from fem_rd.case.base import expressions_in, joined
+from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.expressions import shortened
 from fem_rd.case.schema import (
     BuiltinMesh,
@@ -17,26 +18,56 @@ from fem_rd.case.schema import (
     OutputSection,
     TimeSection,
 )
-from fem_rd.errors import CaseError
+from fem_rd.errors import CaseError, nearest
 
 
 def cross_checks(
-    model: str, sections: Mapping[str, Any], spaces: Mapping[str, int], directory: Path
+    model: str,
+    sections: Mapping[str, Any],
+    chemistry: Chemistry | None,
+    spaces: Mapping[str, int],
+    directory: Path,
 ) -> list[CaseError]:
     """What is wrong between sections that are each right.
 
     ``spaces`` are the space dimensions that units imply, by the quantity that implies them.
     """
-    mesh, section, time = sections["mesh"], sections[model], sections["time"]
+    mesh, time = sections["mesh"], sections["time"]
     errors = [*_mesh_files(mesh, directory), *_output(sections["output"], time)]
-    if time is None:
-        errors += _steady(section, model)
-    if isinstance(mesh, BuiltinMesh):
-        errors += _coordinates(section, model, mesh)
+    for key in (model, "chemistry"):
+        if time is None:
+            errors += _steady(sections[key], key)
+        if isinstance(mesh, BuiltinMesh):
+            errors += _coordinates(sections[key], key, mesh)
+    if chemistry is not None:
+        errors += _species(sections[model], model, chemistry)
     return [*errors, *_units_of_space(spaces)]
 
 
-def _mesh_files(mesh: MeshSection, directory: Path) -> Iterator[CaseError]:
+def _species(section: Any, model: str, chemistry: Chemistry) -> Iterator[CaseError]:
+    """The species of a model's section must be those of the network, all of them if it needs all.
+
+    A species that takes part in no reaction is a slip: it would only diffuse.
+    """
+    known = chemistry.network.species
+    for key, needed in (("species", True), ("initial", False)):
+        given = getattr(section, key, None)
+        if not isinstance(given, dict):
+            continue
+        for name in given:
+            if name in chemistry.network.chemostats:
+                message = "is a chemostat: its concentration is given in [chemistry]"
+                yield CaseError(message, key=joined(f"{model}.{key}", name), valid=known)
+            elif name not in known:
+                message = f"takes part in no reaction{nearest(name, known)}"
+                yield CaseError(message, key=joined(f"{model}.{key}", name), valid=known)
+        missing = [name for name in known if name not in given] if needed else []
+        if missing:
+            message = "species of the reactions are missing"
+            yield CaseError(message, key=f"{model}.{key}", found=list(given), valid=missing)
+
+
+def _mesh_files(mesh: MeshSection | None, directory: Path) -> Iterator[CaseError]:
     if isinstance(mesh, GeometryMesh) and mesh.geometry.endswith(".geo"):
         missing = not os.path.isfile(directory / mesh.geometry)
         key, found = "mesh.geometry", mesh.geometry

@@ -8,9 +8,9 @@ carry what the reference page says about the field.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -22,6 +22,7 @@ from fem_rd.case.grammar import words_in
 from fem_rd.case.units import UnitSystem, split_quantity
 from fem_rd.errors import CaseError
 
+T = TypeVar("T")
 Tensor = tuple[tuple[Expression, ...], ...]
 Diffusion = Expression | Tensor | dict[str, Expression | Tensor]
 
@@ -31,13 +32,14 @@ class CaseContext:
     """What reading a value needs to know of its case.
 
     ``possible`` are the space dimensions that the mesh may have; ``spaces`` collects those that
-    units imply, each with the quantity it is from.
+    units imply, each with the quantity it is from. ``species`` are those of the chemistry.
     """
 
     units: UnitSystem = field(default_factory=UnitSystem)
     parameters: Mapping[str, float] = field(default_factory=dict)
     possible: tuple[int, ...] = (3, 2)
     spaces: dict[str, int] = field(default_factory=dict)
+    species: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,25 @@ class Coefficient:
 
 
 @dataclass(frozen=True)
+class RegionalCoefficient:
+    """A `Coefficient`, the same everywhere or one for each region."""
+
+    dimension: str
+    bounds: Bounds = Bounds()
+
+    kind = "expression of x, y, z, r; or table region = expression"
+    names = SPACE
+
+    def read(self, value: object, context: CaseContext) -> Expression | dict[str, Expression]:
+        """The expression, or one for each region. Raises `CaseError`."""
+        one = Coefficient(self.dimension, self.names, self.bounds)
+        return _by_region(value, lambda part: one.read(part, context))
+
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        return reader_schema(self.read)
+
+
+@dataclass(frozen=True)
 class DiffusionCoefficient:
     """A scalar or a symmetric tensor, constant or in space, for all or for each region."""
 
@@ -114,17 +135,7 @@ class DiffusionCoefficient:
 
     def read(self, value: object, context: CaseContext) -> Diffusion:
         """The coefficient as given: one, or one for each region. Raises `CaseError`."""
-        if not isinstance(value, dict):
-            return self._one(value, context)
-        if not value:
-            raise CaseError("names no region", found={})
-        regions: dict[str, Expression | Tensor] = {}
-        for region, part in value.items():
-            try:
-                regions[region] = self._one(part, context)
-            except CaseError as error:
-                raise error.at(key=f".{joined('', region)}") from None
-        return regions
+        return _by_region(value, lambda part: self._one(part, context))
 
     def _one(self, value: object, context: CaseContext) -> Expression | Tensor:
         if isinstance(value, list | tuple):
@@ -168,6 +179,21 @@ def read_expression(
             return Expression.constant(number)
         _check_coordinates(value, names, context)
     return Expression.parse(value, names=names, where=None, parameters=context.parameters)
+
+
+def _by_region(value: object, read: Callable[[object], T]) -> T | dict[str, T]:
+    """What ``read`` makes of a value, or of each entry of a table by region."""
+    if not isinstance(value, dict):
+        return read(value)
+    if not value:
+        raise CaseError("names no region", found={})
+    regions: dict[str, T] = {}
+    for region, part in value.items():
+        try:
+            regions[region] = read(part)
+        except CaseError as error:
+            raise error.at(key=f".{joined('', region)}") from None
+    return regions
 
 
 def reader_schema(read: Any) -> CoreSchema:

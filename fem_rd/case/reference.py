@@ -19,7 +19,7 @@ from fem_rd.case.case import COMMON, DEFAULTED, HEADER, OPTIONAL
 from fem_rd.case.functions import CONSTANTS, FUNCTIONS
 from fem_rd.case.messages import fields_of, options_of
 from fem_rd.case.quantities import Coefficient, DiffusionCoefficient, Quantity
-from fem_rd.case.sections import SECTIONS, section_class
+from fem_rd.case.sections import SECTIONS
 from fem_rd.case.unit_texts import EXAMPLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "case-reference.md"
@@ -104,7 +104,7 @@ Products are written with a space or `*`, quotients with `/`, powers with `^`: `
 def render() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, VALUES, *_functions(), UNITS, *_units(), "## Keys\n", *_header()]
-    for key, schema in {**COMMON, **{model: section_class(model) for model in SECTIONS}}.items():
+    for key, schema in {**COMMON, **{model: kind.section for model, kind in SECTIONS.items()}}.items():
         parts += _sections(schema, key)
     return "\n".join(parts)
 

@@ -23,7 +23,6 @@ from fem_rd.errors import CaseError, nearest
 POSITIVE = Bounds(above=0.0)
 NOT_NEGATIVE = Bounds(least=0.0)
 
-Scheme = Literal["backward-euler", "bdf2", "sdirk2", "trbdf2", "crank-nicolson"]
 Preconditioner = Literal["auto", "icc", "sor", "hypre", "gamg", "pmg", "lu", "jacobi"]
 
 MESH_FILES = (".msh", ".inp", ".xdmf", ".vtu")
@@ -227,8 +226,12 @@ class TimeSection(Section):
     end: Annotated[float, Quantity("time", POSITIVE)] = Field(
         description="time at which the run ends; it begins at 0", examples=["100 ns"]
     )
-    scheme: Scheme = Field(
-        default="trbdf2", description="time-stepping scheme", examples=["sdirk2"]
+    scheme: str | None = Field(
+        default=None,
+        description="time-stepping scheme: trbdf2 (default), sdirk2, bdf2, backward-euler or "
+        "crank-nicolson of smoluchowski; imex-bdf2 (default), ark2, ark3, ark4, strang, implicit "
+        "or positive of reaction-diffusion",
+        examples=["sdirk2"],
     )
     step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(
         default=None,

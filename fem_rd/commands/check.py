@@ -11,6 +11,7 @@ from fem_rd.case.case import Case
 from fem_rd.case.loading import load_case
 from fem_rd.commands.prepare import Prepared, prepare
 from fem_rd.log import Log
+from fem_rd.mesh.domain import DomainSummary
 from fem_rd.output import provenance
 from fem_rd.parallel import on_root
 
@@ -31,26 +32,34 @@ def check_case(case: Path, overrides: Sequence[str], *, trust: bool) -> None:
 
 
 def _lines(prepared: Prepared, memory: int) -> Iterator[str]:
-    case, mesh = prepared.case, prepared.domain.summary()
-    length = case.units.unit_name("length")
+    case = prepared.case
     yield f"{case.name}: {case.title}"
-    yield (
-        f"mesh: {mesh.cells} cells ({mesh.shape}, order {mesh.order}), {mesh.vertices} vertices, "
-        f"volume {mesh.volume:.8g}"
-    )
-    for kind, parts, power in (
-        ("region", mesh.regions, mesh.dimension),
-        ("boundary", mesh.boundaries, mesh.dimension - 1),
-    ):
-        unit = f"{length}^{power}" if power > 1 else length if power else ""
-        for part in parts:
-            inside = "" if part.exterior else " (inside the mesh)"
-            yield f"  {kind} {part.name}: {part.count} entities, {part.size:.8g} {unit}{inside}"
+    if prepared.domain is not None:
+        yield from _mesh_lines(prepared.domain.summary(), case.units.unit_name("length"))
     for name, text in prepared.model.describe().items():
         yield f"{name}: {text}"
     yield f"time: {_time(case)}"
     yield f"memory so far: {memory / 2**30:.2f} GiB over all ranks"
     yield "the case is right"
+
+
+def _mesh_lines(mesh: DomainSummary, length: str) -> Iterator[str]:
+    def sized(size: float, power: int) -> str:
+        unit = f"{length}^{power}" if power > 1 else length if power else ""
+        return f"{size:.8g} {unit}".rstrip()
+
+    what = {1: "length", 2: "area", 3: "volume"}[mesh.dimension]
+    yield (
+        f"mesh: {mesh.cells} cells ({mesh.shape}, order {mesh.order}), {mesh.vertices} vertices, "
+        f"{what} {sized(mesh.volume, mesh.dimension)}"
+    )
+    for kind, parts, power in (
+        ("region", mesh.regions, mesh.dimension),
+        ("boundary", mesh.boundaries, mesh.dimension - 1),
+    ):
+        for part in parts:
+            inside = "" if part.exterior else " (inside the mesh)"
+            yield f"  {kind} {part.name}: {part.count} entities, {sized(part.size, power)}{inside}"
 
 
 def _time(case: Case) -> str:

@@ -20,10 +20,10 @@ from fem_rd.schedule import Schedule
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that a run needs, checked."""
+    """All that a run needs, checked; ``domain`` is None for a model without a mesh."""
 
     case: Case
-    domain: Domain
+    domain: Domain | None
     model: Model
     schedule: Schedule
 
@@ -33,10 +33,12 @@ def prepare(case: Case, petsc: Sequence[str], comm: MPI.Comm, log: Log) -> Prepa
     with located(case_file(case)):
         schedule = Schedule.of(case.time, case.output)
         give_to_petsc(petsc)
-        with log.phase("mesh"):
-            domain = build_domain(
-                case.mesh, comm, case_dir=case.path, trust=case.trust, log=log
-            )
+        domain = None
+        if case.mesh is not None:
+            with log.phase("mesh"):
+                domain = build_domain(
+                    case.mesh, comm, case_dir=case.path, trust=case.trust, log=log
+                )
         return Prepared(case, domain, build_model(case, domain, log), schedule)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import ufl
 from ufl import dot, grad, inner
 
+TINY = 1e-300  # an activity that divides without overflow
 
 def diffusion(g: Any, v: Any, coefficient: Any, boltzmann: Any, dx: ufl.Measure) -> ufl.Form:
     """Transport by ``coefficient`` (scalar, or tensor of the space dimension)."""
@@ -34,6 +35,13 @@ def weighted(g: Any, v: Any, weight: Any, boltzmann: Any, measure: ufl.Measure) 
 def supply(v: Any, density: Any, measure: ufl.Measure) -> ufl.Form:
     """Creation in the volume, or a flux into the domain through a surface."""
     return density * v * measure
+
+
+def dissipation(g: Any, coefficient: Any, boltzmann: Any) -> Any:
+    """|J|^2/(D c) = D exp(-U) |grad g|^2 / g per volume and time, and 0 where there is nothing."""
+    flux = dot(coefficient, grad(g)) if ufl.shape(coefficient) else coefficient * grad(g)
+    present = ufl.gt(g, TINY)
+    return ufl.conditional(present, boltzmann * dot(flux, grad(g)) / g, 0.0)
 
 
 def far_field_reactivity(coefficient: Any, position: Any, center: Any, normal: Any) -> Any:

@@ -42,6 +42,17 @@ def matrix(form: ufl.Form) -> PETSc.Mat:
     return assembled
 
 
+def diagonal_matrix(diagonal: Array, like: PETSc.Mat) -> PETSc.Mat:
+    """A matrix with these owned entries on its diagonal and no others, laid out as ``like``."""
+    vector = like.createVecRight()
+    vector.array[:] = diagonal
+    made = PETSc.Mat().createAIJ(like.getSizes(), nnz=1, comm=like.comm)
+    made.setDiagonal(vector)
+    made.assemble()
+    vector.destroy()
+    return made
+
+
 class OwnedVector:
     """A linear form that is compiled once and assembled to this rank's owned entries."""
 

@@ -96,6 +96,10 @@ class Model(Protocol):
         """Where this rank's owned unknowns are, shape (owned, 3), as `State` orders them."""
         ...
 
+    def unknowns(self) -> Mapping[str, int]:
+        """Number of unknowns of each field, over all ranks."""
+        ...
+
     def describe(self) -> Mapping[str, str]:
         """What a run does, for people: unknowns, scheme, solver."""
         ...

@@ -10,15 +10,19 @@ from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.protocol import Model
 
-MODELS = {"smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel"}
+MODELS = {
+    "smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel",
+    "reaction-diffusion": "fem_rd.models.reaction_diffusion:ReactionDiffusionModel",
+    "well-mixed": "fem_rd.models.well_mixed:WellMixedModel",
+}
 
 
-def build_model(case: Case, domain: Domain, log: Log) -> Model:
-    """The model of ``case`` on ``domain``, ready to advance.
+def build_model(case: Case, domain: Domain | None, log: Log) -> Model:
+    """The model of ``case`` on ``domain``, None for models without a mesh, ready to advance.
 
     Raises `CaseError` or `CaseErrors` for what does not fit the mesh. Collective.
     """
-    if case.space not in (None, domain.dimension):
+    if domain is not None and case.space not in (None, domain.dimension):
         raise CaseError(
             f"the units of the case are those of {case.space} space dimensions",
             key="mesh",

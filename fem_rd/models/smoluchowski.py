@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from dolfinx import fem
 from mpi4py import MPI
 from petsc4py import PETSc
 
@@ -18,14 +17,13 @@ from fem_rd.case.sections.smoluchowski import SmoluchowskiSection
 from fem_rd.errors import NumericalError
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
-from fem_rd.models.assembly import OwnedVector
 from fem_rd.models.budget import Budget
 from fem_rd.models.marching import march_for
+from fem_rd.models.place import Place
 from fem_rd.models.protocol import Array, Exact, Field
-from fem_rd.models.smoluchowski_checks import check_section
-from fem_rd.models.smoluchowski_terms import Terms
+from fem_rd.models.smoluchowski_checks import EVERYWHERE, check_section
+from fem_rd.models.transport import Transport, is_zero
 from fem_rd.numerics.march import March
-from fem_rd.numerics.semidiscrete import SemiDiscrete
 from fem_rd.observables import Observable
 from fem_rd.state import State
 
@@ -40,21 +38,31 @@ class SmoluchowskiModel:
         section: SmoluchowskiSection = case.section
         check_section(section, domain, steady=case.time is None)
         with log.phase("space"):
-            self._terms = Terms(section, domain)
+            self._place = Place(domain, section.degree)
         with log.phase("assembly"):
-            problem = self._terms.problem(steady=case.time is None)
-            self._amounts = self._amount_functionals(problem)
-        self._budget = Budget(domain.mesh.comm, problem, self._terms.channels)
-        self._concentration = fem.Function(self._terms.space, name="concentration")
+            self._transport = Transport(section, self._place)
+            self._add_rates(section)
+            problem = self._transport.problem(steady=case.time is None)
+            self._amounts = self._amount_functionals()
+        self._budget = Budget(domain.mesh.comm, problem, self._transport.channels)
+        self._concentration = self._place.function("concentration")
         with log.phase("solve"):
-            initial = problem.vector()
-            initial.array[:] = self._terms.initial_activity()
-            measure = problem.vector()
-            measure.array[:] = self._terms.boltzmann_at_nodes
+            initial, measure = problem.vector(), problem.vector()
+            initial.array[:] = self._transport.activity(self._place.at_nodes(section.initial))
+            measure.array[:] = self._transport.boltzmann_at_nodes
             self._march: March = march_for(
-                case, problem, self._budget.flows, initial, measure, self._terms.interpolation
+                case, problem, self._budget.flows, initial, measure, self._place.interpolation()
             )
         self._initial_amount = self._amount(self._march.value)["amount"]
+
+    def _add_rates(self, section: SmoluchowskiSection) -> None:
+        """Reactions in regions, as channels after those of the boundaries; note what takes up."""
+        self._sinks = self._transport.reactive_boundaries
+        for name, rate in section.rates.items():
+            measure = self._place.in_region(None if name == EVERYWHERE else name)
+            self._transport.add_reaction(name, rate.degradation, rate.creation, measure)
+            if not is_zero(rate.degradation) and is_zero(rate.creation):
+                self._sinks.append(name)
 
     @property
     def time(self) -> float:
@@ -92,11 +100,9 @@ class SmoluchowskiModel:
 
     def fields(self) -> Mapping[str, Field]:
         """The concentration. Collective."""
-        function = self._concentration
-        owned = self._terms.owned
-        function.x.array[:owned] = self._march.value.array_r * self._terms.boltzmann_at_nodes
-        function.x.scatter_forward()
-        return {"concentration": Field(function, self._unit("amount/volume"))}
+        values = self._march.value.array_r * self._transport.boltzmann_at_nodes
+        self._place.fill(self._concentration, values)
+        return {"concentration": Field(self._concentration, self._unit("amount/volume"))}
 
     def observables(self) -> Sequence[Observable]:
         """Rates through boundaries and reactions, amounts, extremes, ledger. Collective."""
@@ -138,8 +144,7 @@ class SmoluchowskiModel:
 
     def positions(self) -> Array:
         """Where this rank's owned unknowns are, shape (owned, 3)."""
-        positions: Array = self._terms.space.tabulate_dof_coordinates()[: self._terms.owned]
-        return positions
+        return self._place.positions
 
     def exact(self) -> Exact:
         """Closed forms where the geometry is a shell with constant coefficients."""
@@ -147,20 +152,24 @@ class SmoluchowskiModel:
 
         return exact_for(self._case)
 
+    def unknowns(self) -> Mapping[str, int]:
+        """Those of the concentration."""
+        return {"concentration": self._place.unknowns}
+
     def describe(self) -> Mapping[str, str]:
         """Unknowns, elements, scheme."""
         time = self._case.time
         scheme = "steady state" if time is None else time.scheme
         return {
-            "unknowns": f"{self._terms.space.dofmap.index_map.size_global}",
+            "unknowns": f"{self._place.unknowns}",
             "elements": f"Lagrange of degree {self._case.section.degree}",
             "scheme": scheme,
         }
 
     def _rates(self) -> dict[str, tuple[float, str]]:
         """Uptake per time: in total by what reacts, and through each boundary and region."""
-        flows = dict(zip(self._terms.channel_names, self._march.flows, strict=True))
-        sinks = self._terms.sinks
+        flows = dict(zip(self._transport.channel_names, self._march.flows, strict=True))
+        sinks = self._sinks
         rates: dict[str, tuple[float, str]] = {}
         if sinks:
             text = f"amount taken up per time by {', '.join(sinks)}"
@@ -173,15 +182,13 @@ class SmoluchowskiModel:
         """The account since the start, through each boundary and by each source."""
         return [
             Observable(f"exchanged_{name}", float(value), unit, f"amount that entered at {name}")
-            for name, value in zip(self._terms.channel_names, self._march.exchanged, strict=True)
+            for name, value in zip(self._transport.channel_names, self._march.exchanged, strict=True)
         ]
 
-    def _amount_functionals(self, problem: SemiDiscrete) -> dict[str, Array]:
+    def _amount_functionals(self) -> dict[str, Array]:
         names = [None, *self._domain.regions] if len(self._domain.regions) > 1 else [None]
         return {
-            "amount" if name is None else f"amount_{name}": OwnedVector(
-                self._terms.content(name)
-            )()
+            "amount" if name is None else f"amount_{name}": self._transport.content(name)
             for name in names
         }
 
@@ -192,7 +199,7 @@ class SmoluchowskiModel:
         return dict(zip(self._amounts, map(float, local), strict=True))
 
     def _extremes(self) -> tuple[float, float]:
-        values = self._march.value.array_r * self._terms.boltzmann_at_nodes
+        values = self._march.value.array_r * self._transport.boltzmann_at_nodes
         ends = np.array([-values.min(initial=np.inf), values.max(initial=-np.inf)])
         self._comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
         return -float(ends[0]), float(ends[1])

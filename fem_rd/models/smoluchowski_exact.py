@@ -15,7 +15,8 @@ import numpy as np
 from fem_rd.case.case import Case
 from fem_rd.case.expressions import Expression
 from fem_rd.case.schema import GeometryMesh
-from fem_rd.case.sections.smoluchowski import Dirichlet, FarField, Robin, SmoluchowskiSection
+from fem_rd.case.sections.boundaries import Dirichlet, FarField, Robin
+from fem_rd.case.sections.smoluchowski import SmoluchowskiSection
 from fem_rd.exact import capture, potential
 from fem_rd.exact.sphere import ReactiveSphere
 from fem_rd.models.protocol import Curve, Exact, Prediction

@@ -16,7 +16,8 @@ SMALLEST = 1e-14  # of the end time: below this a step size has collapsed
 class AdaptiveSize:
     """Step sizes that keep the relative local error at ``tolerance``.
 
-    ``order`` is that of the error estimate plus one. ``size`` is the size wanted next.
+    ``order`` is that of the error estimate plus one. ``size`` is the size wanted next, at most
+    ``growth`` times the last.
     """
 
     size: float
@@ -25,6 +26,7 @@ class AdaptiveSize:
     largest: float
     end: float
     rejected: int = 0
+    growth: float = LARGEST_GROWTH
 
     def within(self, remaining: float) -> float:
         """The size of the next step, so that the stop ahead is met without a sliver before it."""
@@ -35,7 +37,7 @@ class AdaptiveSize:
     def judge(self, tried: float, error: float, time: float) -> bool:
         """Whether the step is good enough; sets the size of the next one either way."""
         ratio = max(error / self.tolerance, 1e-12)
-        growth = min(LARGEST_GROWTH, max(STRONGEST_CUT, SAFETY * ratio ** (-1 / self.order)))
+        growth = min(self.growth, max(STRONGEST_CUT, SAFETY * ratio ** (-1 / self.order)))
         accepted = ratio <= 1.0
         if accepted:
             if tried * growth >= self.size * KEEP_BELOW:

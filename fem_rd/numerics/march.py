@@ -84,12 +84,12 @@ class SteadyMarch:
 
     def state(self) -> State:
         """The solution."""
-        return State({"value": self.value.array_r.copy()}, _account(self))
+        return State({"value": self.value.array_r.copy()}, account(self))
 
     def restore(self, state: State) -> None:
         """Take over a solution. Collective."""
         self.value.array[:] = state.distributed["value"]
-        _restore_account(self, state)
+        restore_account(self, state)
 
 
 class FixedMarch:
@@ -108,7 +108,7 @@ class FixedMarch:
     def advance(self, limit: float) -> None:
         """One step; a limit that is met to round-off is met exactly."""
         step = self._stepper.propose(self.steps * self._size, self._size)
-        _take(self, self._stepper, step)
+        take(self, self._stepper, step)
         self.time = self.steps * self._size
         if abs(self.time - limit) < 1e-6 * self._size:
             self.time = limit
@@ -119,12 +119,12 @@ class FixedMarch:
 
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""
-        return self._stepper.state() | State({}, _account(self))
+        return self._stepper.state() | State({}, account(self))
 
     def restore(self, state: State) -> None:
         """Take over a saved state. Collective."""
         self._stepper.restore(state)
-        _restore_account(self, state)
+        restore_account(self, state)
 
 
 class AdaptiveMarch:
@@ -158,7 +158,7 @@ class AdaptiveMarch:
             self._stepper.error(step, self._error)
             if self._control.judge(size, self._relative_error(), self.time):
                 break
-        _take(self, self._stepper, step)
+        take(self, self._stepper, step)
         self.time = limit if size == limit - self.time else step.end
 
     def attempted(self) -> Sequence[PETSc.Vec]:
@@ -168,13 +168,13 @@ class AdaptiveMarch:
     def state(self) -> State:
         """What `restore` needs to go on to the bit."""
         control = {"size": np.array(self._control.size)}
-        return self._stepper.state() | State({}, {**_account(self), **control})
+        return self._stepper.state() | State({}, {**account(self), **control})
 
     def restore(self, state: State) -> None:
         """Take over a saved state. Collective."""
         self._stepper.restore(state)
         self._control.size = state.number("size")
-        _restore_account(self, state)
+        restore_account(self, state)
 
     def _relative_error(self) -> float:
         largest = self._largest(self._stepper.value)
@@ -190,7 +190,22 @@ class AdaptiveMarch:
         return largest
 
 
-def _take(march: FixedMarch | AdaptiveMarch, stepper: Stepper, step: Step) -> None:
+class Account(Protocol):
+    """What every march keeps."""
+
+    time: float
+    steps: int
+    flows: Array
+    exchanged: Array
+
+
+class Accepting(Protocol):
+    """What every stepper can do."""
+
+    def accept(self, step: Step) -> None: ...
+
+
+def take(march: Account, stepper: Accepting, step: Step) -> None:
     """Accept ``step`` and keep the account; raise where the numbers are no longer finite."""
     if not np.all(np.isfinite(step.flows)):
         raise NumericalError(
@@ -203,7 +218,8 @@ def _take(march: FixedMarch | AdaptiveMarch, stepper: Stepper, step: Step) -> No
     march.steps += 1
 
 
-def _account(march: March) -> dict[str, Array]:
+def account(march: Account) -> dict[str, Array]:
+    """The account as arrays, for `State`."""
     return {
         "time": np.array(march.time),
         "steps": np.array(march.steps),
@@ -212,7 +228,8 @@ def _account(march: March) -> dict[str, Array]:
     }
 
 
-def _restore_account(march: March, state: State) -> None:
+def restore_account(march: Account, state: State) -> None:
+    """Take a saved account back."""
     march.time, march.steps = state.number("time"), int(state.number("steps"))
     march.flows = state.replicated["now"]
     march.exchanged = state.replicated["exchanged_so_far"]

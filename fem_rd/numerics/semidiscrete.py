@@ -72,7 +72,8 @@ class SemiDiscrete:
 
     The rows of the constrained unknowns are kept apart: the residual in them is the amount per
     time that the constraint supplies, which is how rates through Dirichlet boundaries are
-    measured without differentiating the solution.
+    measured without differentiating the solution. ``lumped`` is the diagonal of a mass matrix that
+    has nothing else, on the owned unknowns; ``constrained`` tells whether any rank has a constraint.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class SemiDiscrete:
             constraint.unknowns + np.int32(start), comm=stiffness.comm
         )
         columns = PETSc.IS().createStride(end - start, start, 1, comm=stiffness.comm)
+        self.constrained = self.rows.getSize() > 0
+        self.lumped = _diagonal(mass)
         self.stiffness_rows = stiffness.createSubMatrix(self.rows, columns)
         self.mass_rows = mass.createSubMatrix(self.rows, columns) if mass is not None else None
 
@@ -167,13 +170,21 @@ class ShiftedOperator:
         problem, same = self._problem, PETSc.Mat.Structure.SAME_NONZERO_PATTERN
         problem.stiffness.copy(self.matrix, same)
         self.matrix.scale(shift)
-        self.matrix.axpy(1.0, problem.mass, same)
-        self.matrix.zeroRowsColumns(problem.rows, 1.0)
+        if problem.lumped is not None:
+            diagonal = problem.mass.getDiagonal()
+            self.matrix.setDiagonal(diagonal, PETSc.InsertMode.ADD_VALUES)
+            diagonal.destroy()
+        else:
+            self.matrix.axpy(1.0, problem.mass, same)
+        if problem.constrained:
+            self.matrix.zeroRowsColumns(problem.rows, 1.0)
         self.shift = shift
 
     def constrain(self, right_hand_side: PETSc.Vec, time: float) -> None:
         """Take the prescribed values to the right-hand side: b - (M + s K) g, and g in its rows."""
         constraint = self._problem.constraint
+        if not self._problem.constrained:
+            return
         if self._lifted_for != (self.shift, time if constraint.varying else 0.0):
             self._lift(time)
         right_hand_side.axpy(-1.0, self._product)
@@ -188,3 +199,13 @@ class ShiftedOperator:
             self._product.scale(self.shift)
             problem.mass.multAdd(self._boundary, self._product, self._product)
         self._lifted_for = (self.shift, time if problem.constraint.varying else 0.0)
+
+
+def _diagonal(mass: PETSc.Mat | None) -> Array | None:
+    """The owned diagonal of a matrix without other entries; None for other matrices. Collective."""
+    if mass is None or mass.getInfo(PETSc.Mat.InfoType.GLOBAL_SUM)["nz_used"] > mass.getSize()[0]:
+        return None
+    vector = mass.getDiagonal()
+    diagonal: Array = vector.array_r.copy()
+    vector.destroy()
+    return diagonal

@@ -105,6 +105,59 @@ class KrylovSolver:
         return f"{self.ksp.getType()} + {self.ksp.getPC().getType()}"
 
 
+class CoupledSolver:
+    """GMRES for the unsymmetric systems of Newton's method, of all species together.
+
+    Incomplete factors unless the options name another preconditioner; ``lu`` solves directly.
+    """
+
+    def __init__(self, comm: MPI.Comm, options: SolverOptions) -> None:
+        self.iterations = 0
+        self._options = options
+        self.ksp = ksp = PETSc.KSP().create(comm)
+        ksp.setOptionsPrefix(options.prefix)
+        ksp.setType("gmres")
+        ksp.setGMRESRestart(50)
+        ksp.setTolerances(options.tolerance, 1e-300, 1e100, options.max_iterations)
+        self._defaults = _precondition_coupled(ksp, options.preconditioner)
+        with _default_options(options.prefix, self._defaults), _users_options_understood():
+            ksp.setFromOptions()
+
+    def set_operator(self, matrix: PETSc.Mat) -> None:
+        """Use ``matrix`` from now on and make its preconditioner. Collective."""
+        self.ksp.setOperators(matrix)
+        with _default_options(self._options.prefix, self._defaults), _users_options_understood():
+            self.ksp.setUp()
+
+    def solve(self, right_hand_side: PETSc.Vec, solution: PETSc.Vec) -> None:
+        """Solve into ``solution`` from zero. Collective. Raises `NumericalError`."""
+        self.ksp.solve(right_hand_side, solution)
+        self.iterations += self.ksp.getIterationNumber()
+        reason = self.ksp.getConvergedReason()
+        if reason < 0:
+            words = _REASONS.get(reason, f"PETSc reason {reason}")
+            raise NumericalError(
+                f"the linear solver of Newton's method stopped: {words}",
+                remedy="a smaller step, or solver.preconditioner = 'lu'",
+            )
+
+
+def _precondition_coupled(ksp: PETSc.KSP, name: str) -> dict[str, str]:
+    """Set the preconditioner; symmetric ones give way to incomplete LU factors."""
+    pc = ksp.getPC()
+    parallel = ksp.comm.size > 1
+    if name == "lu":
+        pc.setType("lu")
+        if parallel:
+            pc.setFactorSolverType("mumps")
+        return {}
+    if name in ("auto", "icc", "pmg"):
+        pc.setType("bjacobi" if parallel else "ilu")
+        return {}
+    pc.setType(name)
+    return {}
+
+
 def _precondition(
     ksp: PETSc.KSP, name: str, interpolation: PETSc.Mat | None
 ) -> dict[str, str]:

@@ -5,17 +5,42 @@ A model is added by one file in this package and one line here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 
 from fem_rd.case.base import Section
 
+LINEAR = ("trbdf2", "sdirk2", "bdf2", "backward-euler", "crank-nicolson")
+REACTIVE = ("imex-bdf2", "ark2", "ark3", "ark4", "strang", "implicit", "positive")
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """What a model reads: the class of its section, and which common sections it takes.
+
+    ``schemes`` are those of time that it knows, the default first; none where it has its own way.
+    """
+
+    place: str
+    schemes: tuple[str, ...]
+    mesh: bool = True
+    chemistry: bool = False
+
+    @property
+    def section(self) -> type[Section]:
+        """The class of the model's section."""
+        module, name = self.place.split(":")
+        found: type[Section] = getattr(import_module(module), name)
+        return found
+
+
+_HERE = "fem_rd.case.sections"
 SECTIONS = {
-    "smoluchowski": "fem_rd.case.sections.smoluchowski:SmoluchowskiSection",
+    "smoluchowski": ModelKind(f"{_HERE}.smoluchowski:SmoluchowskiSection", LINEAR),
+    "reaction-diffusion": ModelKind(
+        f"{_HERE}.reaction_diffusion:ReactionDiffusionSection", REACTIVE, chemistry=True
+    ),
+    "well-mixed": ModelKind(
+        f"{_HERE}.well_mixed:WellMixedSection", (), mesh=False, chemistry=True
+    ),
 }
-
-
-def section_class(model: str) -> type[Section]:
-    """The class of a model's section. Raises `KeyError` for an unknown model."""
-    module, name = SECTIONS[model].split(":")
-    found: type[Section] = getattr(import_module(module), name)
-    return found

@@ -1,0 +1,1 @@
+"""Species, reactions and networks: the chemistry that every scale shares; no meshes, no PDE."""

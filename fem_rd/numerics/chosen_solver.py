@@ -1,0 +1,62 @@
+"""The solver of (M + s K) u = b for one species: by the user's word, or by how stiff the step is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from fem_rd.numerics.jacobi_cg import JacobiCG
+from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
+from fem_rd.numerics.solver import KrylovSolver, SolverOptions
+
+# s K_ii / M_ii up to which each is the fastest; beyond, multigrid (docs/time-stepping.md)
+_MILD, _MODERATE = 50.0, 500.0
+
+
+class ChosenSolver:
+    """Fused Jacobi iterations, incomplete Cholesky or multigrid, chosen anew for each shift.
+
+    A preconditioner that the user names is used always.
+    """
+
+    def __init__(self, problem: SemiDiscrete, options: SolverOptions) -> None:
+        self._comm, self._options = problem.comm, options
+        self._fused = JacobiCG(self._comm, options.tolerance, options.max_iterations)
+        self._krylov: dict[str, KrylovSolver] = {}
+        self._in_use: JacobiCG | KrylovSolver = self._fused
+        stiffness, mass = problem.stiffness.getDiagonal(), problem.mass.getDiagonal()
+        ratio = float(np.max(stiffness.array_r / mass.array_r, initial=0.0))
+        self._ratio = self._comm.allreduce(ratio, op=MPI.MAX)
+
+    @property
+    def iterations(self) -> int:
+        """Of all solves so far."""
+        others = (solver.iterations for solver in self._krylov.values())
+        return self._fused.iterations + sum(others)
+
+    def set_operator(self, operator: ShiftedOperator) -> None:
+        """Use the operator's matrix from now on. Collective."""
+        self._in_use = self._solver(operator.shift * self._ratio)
+        self._in_use.set_operator(operator.matrix)
+
+    def solve(self, rhs: PETSc.Vec, solution: PETSc.Vec, reduction: float) -> None:
+        """Solve into ``solution``, which holds the initial guess. Collective."""
+        if isinstance(self._in_use, JacobiCG):
+            self._in_use.solve(rhs, solution, reduction)
+        else:
+            self._in_use.solve(rhs, solution)
+
+    def _solver(self, stiffness: float) -> JacobiCG | KrylovSolver:
+        name = self._options.preconditioner
+        if name == "auto":
+            if stiffness <= _MILD:
+                return self._fused
+            name = "icc" if stiffness <= _MODERATE else "gamg"
+        if name not in self._krylov:
+            self._krylov[name] = KrylovSolver(
+                self._comm, replace(self._options, preconditioner=name)
+            )
+        return self._krylov[name]
