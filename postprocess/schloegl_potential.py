@@ -29,7 +29,6 @@ from fem_rd.chemistry.potential import OneSpeciesPotential
 from fem_rd.chemistry.thermodynamics import Thermodynamics, thermodynamics_of
 
 
-
 def main() -> None:
     """Draw what the command line asks for."""
     arguments = parser().parse_args()

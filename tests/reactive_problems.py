@@ -107,13 +107,15 @@ class Setting:
         tags = dmesh.meshtags(
             mesh, mesh.topology.dim - 1, np.sort(right), np.full(len(right), 1, dtype=np.int32)
         )
-        ds = ufl.Measure("ds", domain=mesh, subdomain_data=tags)(1)
+        ds = ufl.Measure("ds", domain=mesh, subdomain_data=tags, subdomain_id=1)
         self.uptake = uptake * _vector(v * ds)
         form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx
         species = []
         for index, d in enumerate(diffusion):
             load = Load("bath", lambda t: self.uptake * self.bath(t), varying=True)
-            stiffness = _matrix(d * form + uptake * u * v * ds)
+            stiffness = _matrix(d * form if degree == 1 else d * form + uptake * u * v * ds)
+            if degree == 1:
+                _add_to_diagonal(stiffness, self.uptake)
             loads = [load] if uptake else []
             species.append(SemiDiscrete(stiffness, self.mass, loads, self._constraint(index)))
         self.species = species
@@ -199,6 +201,14 @@ def _vector(form: ufl.Form) -> Array:
     made = fem_petsc.assemble_vector(fem.form(form))
     made.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
     return made.array_r.copy()
+
+
+def _add_to_diagonal(matrix: PETSc.Mat, entries: Array) -> None:
+    """Lumped as the mass is: a consistent surface mass may have positive off-diagonal entries."""
+    diagonal = matrix.getDiagonal()
+    diagonal.array[:] += entries
+    matrix.setDiagonal(diagonal)
+    matrix.assemble()
 
 
 def _diagonal_matrix(like: PETSc.Mat, diagonal: Array) -> PETSc.Mat:

@@ -84,6 +84,8 @@ def test_stationary_law_of_gillespies_numbers():
     assert law.mean[0] == pytest.approx(454.8613478980, abs=6e-11, rel=0)
     assert math.sqrt(law.covariance[0, 0]) == pytest.approx(199.8788301523, abs=6e-11, rel=0)
     assert law.probability[n < 256].sum() == pytest.approx(0.220260282058, abs=6e-13, rel=0)
+    eliminated = np.log(markov.stationary(equation.generator))  # knows no births and deaths
+    assert eliminated == pytest.approx(law.log_probability, abs=1e-8)
     turns = np.diff(np.sign(np.diff(law.probability)))
     assert n[1:-1][turns < 0].tolist() == [82, 563]
     assert n[1:-1][turns > 0].tolist() == [256]
@@ -174,15 +176,17 @@ def random_law(equation):
     return equation.law(RANDOM.normal(0, 2, equation.space.size))
 
 
-def equations():
-    yield master_equation(DRIVEN, 3, start={"A": 8})
-    yield master_equation(CLOSED, 3, start={"A": 8})
-    yield master_equation(BIMOLECULAR, 2, start={"A": 5, "B": 4})
-    yield master_equation(schloegl(BISTABLE), 4, upper={"X": 40})
-    yield master_equation(PAIRS, 3, upper={"X": 30})
+EQUATIONS = {
+    "driven": master_equation(DRIVEN, 3, start={"A": 8}),
+    "closed": master_equation(CLOSED, 3, start={"A": 8}),
+    "bimolecular": master_equation(BIMOLECULAR, 2, start={"A": 5, "B": 4}),
+    "schloegl": master_equation(schloegl(BISTABLE), 4, upper={"X": 40}),
+    "pairs": master_equation(PAIRS, 3, upper={"X": 30}),
+}
+each_equation = pytest.mark.parametrize("equation", EQUATIONS.values(), ids=EQUATIONS)
 
 
-@pytest.mark.parametrize("equation", equations(), ids=lambda each: str(each.space.size))
+@each_equation
 def test_free_energy_balances(equation):
     detailed = thermodynamics_of(equation.kinetics.network, np.ones(len(equation.space.upper)))
     for _ in range(20):
@@ -201,7 +205,7 @@ def test_free_energy_balances(equation):
     assert abs(resting.free_energy_rate) <= 1e-12
 
 
-@pytest.mark.parametrize("equation", equations(), ids=lambda each: str(each.space.size))
+@each_equation
 def test_free_energy_rate_is_that_of_the_transient_law(equation):
     step, (law,) = 1e-4, equation.evolve(random_law(equation), [0.1])
     before, now, after = (
@@ -211,7 +215,7 @@ def test_free_energy_rate_is_that_of_the_transient_law(equation):
     assert slope == pytest.approx(now.free_energy_rate, rel=1e-5)
 
 
-@pytest.mark.parametrize("equation", equations(), ids=lambda each: str(each.space.size))
+@each_equation
 def test_transient_laws_by_three_routes(equation):
     p, generator = random_law(equation).probability, equation.generator
     for time in (1e-3, 0.3, 5.0):
@@ -223,7 +227,7 @@ def test_transient_laws_by_three_routes(equation):
     assert late.probability == pytest.approx(equation.stationary.probability, abs=1e-10)
 
 
-@pytest.mark.parametrize("equation", equations(), ids=lambda each: str(each.space.size))
+@each_equation
 def test_gap_is_the_second_eigenvalue(equation):
     values = np.sort(-np.linalg.eigvals(equation.generator.toarray()).real)
     assert equation.gap == pytest.approx(values[1], rel=1e-7)
@@ -287,6 +291,9 @@ def test_density_of_concentrations():
     errors = np.array(errors)
     assert np.abs(errors[-1]).max() < 0.002
     assert np.log2(errors[:-1, [0, 1, 3]] / errors[1:, [0, 1, 3]]) == pytest.approx(1, abs=0.1)
+    root, step = np.linspace(0, 6, 6001, retstep=True)  # f has the singularity x^(-1/2)
+    values = potential.density(root[1:] ** 2, 5.0) * 2 * root[1:]
+    assert step * (values.sum() + values[0] / 2) == pytest.approx(1, abs=1e-5)
     with pytest.raises(CaseError, match="Omega"):
         thermodynamics_of(PAIRS).potential.density(x, 10.0)
 
@@ -310,6 +317,8 @@ def test_what_cannot_be_solved_is_refused():
         master_equation(network, 1, upper={"A": 30_000, "B": 30_000})
     with pytest.raises(CaseError, match="unknown species"):
         master_equation(network, 1, upper={"a": 3})
+    with pytest.raises(CaseError, match="outside the bounds"):
+        master_equation(network, 1, start={"A": 4}, upper={"A": 3, "B": 3})
     choice = mass_action({"left": ("A -> B", 1.0), "right": ("A -> C", 1.0)})
     equation = master_equation(choice, 1, start={"A": 1})
     with pytest.raises(NumericalError, match="2 stationary laws"):
@@ -317,6 +326,7 @@ def test_what_cannot_be_solved_is_refused():
     with pytest.raises(CaseError, match="not in the state space"):
         equation.certain({"A": 2})
     growing = mass_action({"birth": ("X -> 2 X", 2.0), "death": ("X -> 0", 1.0)})
+    assert master_equation(growing, 1, start={"X": 0}, upper={"X": 9}).space.size == 1
     with pytest.raises(CaseError, match="no stable steady state"):
         master_equation(growing, 1, start={"X": 3})
     bounded = master_equation(growing, 1, start={"X": 3}, upper={"X": 400})

@@ -96,7 +96,7 @@ def test_stops_are_met_exactly_without_slivers() -> None:
             times.append(march.time)
         assert march.time == stop
     sizes = np.diff(times)
-    assert sizes.min() > 0.2 * np.median(sizes)
+    assert (sizes[1:] / sizes[:-1]).min() > 0.2
 
 
 RANKS = """
@@ -135,8 +135,7 @@ def test_ranks_give_the_same_numbers(tmp_path: Path) -> None:
         found.append(json.loads((tmp_path / f"{ranks}.json").read_text()))
     for other in found[1:]:
         for key, values in found[0].items():
-            tolerance = 1e-5 if "implicit" in key else 1e-7
-            assert other[key] == pytest.approx(values, rel=tolerance, abs=tolerance), key
+            assert other[key] == pytest.approx(values, rel=1e-7, abs=1e-7), key
 
 
 def test_explosion_ends_fixed_steps_with_a_remedy() -> None:
@@ -156,7 +155,7 @@ def test_implicit_failure_is_said_in_words() -> None:
     setting = Setting([0.1], [[1]], lambda t, u: 1 + u**3, cells=4)
     with pytest.raises(NumericalError, match="Newton's method") as caught, np.errstate(all="ignore"):
         marched(setting, "implicit", 2, end=8.0)
-    assert "smaller time.step" in caught.value.remedy
+    assert "smaller step" in caught.value.remedy
 
 
 def test_too_many_sub_steps_of_reactions_are_a_case_for_the_implicit_scheme() -> None:

@@ -184,9 +184,8 @@ def test_the_time_spent_at_each_number_is_the_stationary_law(by_law):
     if by_law:  # with the factorials that mass action has
         texts = {"a": ("0 -> X", "3*X*(X - 1/5) + 0.5"),
                  "b": ("X -> 0", "0.6*X*(X - 1/5)*(X - 2/5) + 2.95*X")}  # fmt: skip
-        network = network_of(
-            [one for name, (eq, text) in texts.items() for one in reactions_of(name, eq, law=law(text))]
-        )
+        made = [reactions_of(name, eq, law=law(text)) for name, (eq, text) in texts.items()]
+        network = network_of([reaction for (reaction,) in made])
     else:
         network = mass_action({"a": ("2 X <-> 3 X", 3.0, 0.6), "b": ("0 <-> X", 0.5, 2.95)})
     simulation = Simulation(network, volume)

@@ -140,6 +140,16 @@ def test_schloegl_has_the_printed_digits(rates, roots, affinity, barriers):
     assert min(left, right) == 0.0
 
 
+def test_schloegl_with_two_equal_minima():
+    def difference(k3):
+        potential = thermodynamics_of(schloegl((3, 0.6, k3, 4))).potential
+        low, high = potential.value(potential.stable[None])
+        return high - low
+
+    assert difference(1.324569850526) == pytest.approx(0, abs=1e-12)
+    assert difference(10 / 9) == pytest.approx(0.085565697689, **PRINTED)
+
+
 def test_schloegl_at_its_steady_states():
     thermodynamics = thermodynamics_of(schloegl(BISTABLE))
     resting = thermodynamics.densities(thermodynamics.potential.roots[None])

@@ -180,11 +180,11 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path):
     case = write_case(tmp_path / "case", ANNIHILATION.replace("10000", "40"))
     (case / "case.toml").write_text((case / "case.toml").read_text() + "[checkpoint]\nsteps = 1\n")
     whole = run(case, tmp_path / "whole")
-    assert call("run", case, "-o", tmp_path / "part", "-q") == 0
+    assert call("run", case, "-o", tmp_path / "part") == 0
     part = tmp_path / "part"
     newest = sorted((part / "checkpoint").glob("step-*.npz"))
     newest[-1].unlink()
-    assert call("resume", part, "-q") == 0
+    assert call("resume", part) == 0
     again = results(part)
     assert list(again.series) == list(whole.series)
     for name, values in whole.series.items():
@@ -204,7 +204,6 @@ def test_moments_of_an_ensemble_have_their_errors(tmp_path):
     last = done.summary["observables"]
     error = last["A_mean"]["error"]
     assert error == pytest.approx(expected.deviation[-1] / 100, rel=0.03)
-    assert last["A_variance"]["error"] == pytest.approx(0.0166, rel=0.1)
     events = (20 - done.series["A_mean"]) / 2 * 10_000
     assert done.series["events"] == pytest.approx(events, abs=1e-6)
 
@@ -264,7 +263,9 @@ def test_an_ensemble_is_the_same_on_any_number_of_ranks(tmp_path):
 
 
 def _printed(ranks: int, script: Path, case: Path) -> list[str]:
-    return run_on_ranks(ranks, script, str(case)).stdout.splitlines()
+    done = run_on_ranks(ranks, [str(script), str(case)], case)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def test_concentrations_with_units_become_molecules(tmp_path):
@@ -294,7 +295,7 @@ def test_concentrations_with_units_become_molecules(tmp_path):
 
 
 def test_an_explosion_of_an_ensemble_is_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("fem_rd.chemistry.stochastic.MOST_EVENTS", 10_000)
+    monkeypatch.setattr("fem_rd.models.well_mixed_events.MOST_EVENTS", 10_000)
     text = ANNIHILATION.replace("2 A -> 0", "2 A -> 3 A").replace("10000", "3")
     model = build(tmp_path, text)
     with pytest.raises(NumericalError, match="has had 10000 events"):
@@ -328,6 +329,8 @@ def test_mistakes_are_named(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (ISOMERS.replace("reverse_rate", 'region = "core"\nreverse_rate') + TIME, "no place"),
+        (ISOMERS + TIME + "max_step = 0.1", "time.max_step: well-mixed chooses"),
         (ISOMERS + "cycle = true", "a limit cycle is no steady state"),
         (ISOMERS.replace("rate = 2.0", 'rate = "2*t"'), "depends on"),
         (ISOMERS.replace("rate = 2.0", 'rate = "2*t"') + "cycle = true" + TIME, "no limit cycle"),

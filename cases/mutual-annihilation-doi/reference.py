@@ -35,9 +35,7 @@ def left(sigma: float, modes: int) -> tuple[float, float, float]:
         return DIFFUSION * laplacian - K * (np.diag(mean @ c) + c[:, None] * mean)
 
     start = np.full(modes, START)
-    done = solve_ivp(
-        slope, (0, END), start, method="Radau", jac=jacobian, rtol=1e-11, atol=1e-13
-    )
+    done = solve_ivp(slope, (0, END), start, method="Radau", jac=jacobian, rtol=1e-11, atol=1e-13)
     a = series @ done.y[:, -1]
     return float(a[0] * LENGTH), float(a.sum()), float(np.cos(q * LENGTH / 2) @ a)
 

@@ -42,7 +42,6 @@ def spectral_gap(births: Floats, deaths: Floats, log_p: Floats) -> float:
     u = np.arange(len(p), dtype=float)
     gap, before = 0.0, -1.0
     for _ in range(ITERATIONS):
-        u = u - p @ u / p.sum()
         below, above = -np.cumsum(p * u)[:-1], np.cumsum((p * u)[::-1])[::-1][1:]
         steps = np.where(u[:-1] < 0, below, above) / conductance
         v = np.concatenate([[0.0], np.cumsum(steps)])

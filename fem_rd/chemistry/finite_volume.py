@@ -236,6 +236,8 @@ def master_equation(
     kinetics = kinetics_of(network)
     first, given = counts_of(network, start or {}), counts_of(network, upper or {}, -1)
     most = bounds(network, first, given)
+    if np.any(first < 0) or np.any((first > most) & (most >= 0)):
+        raise CaseError("the start is outside the bounds", found=dict(start or {}))
     missing = [name for name, bound in zip(network.species, most, strict=True) if bound < 0]
     if missing and len(network.species) == 1:
         return _to_the_tail(kinetics, volume, first)

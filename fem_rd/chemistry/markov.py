@@ -47,10 +47,9 @@ def spectral_gap(generator: csc_array) -> float:
     inner = _factors(generator[rest][:, rest])
 
     def inverse(v: Floats) -> Floats:
-        balanced = v - p * v.sum()
-        u = np.zeros(size, dtype=balanced.dtype)
-        u[rest] = inner.solve(balanced[rest])
-        return u - p * u.sum()
+        u = np.zeros(size)
+        u[rest] = inner.solve(v[rest])
+        return u - p * u.sum()  # all vectors have the sum 0, as the first
 
     if size < 12:
         values = np.linalg.eigvals(generator.toarray())

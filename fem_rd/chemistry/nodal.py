@@ -36,8 +36,9 @@ class NodalChemistry:
         self._rates = rates_of(graph, network)
         for index, name in enumerate(names):
             if name in shares:
-                share = graph.input(f"share {name}")
-                self._rates[index] = graph.apply("*", share, self._rates[index])
+                share, zero = graph.input(f"share {name}"), graph.number(0)
+                inside = graph.apply("*", share, self._rates[index])
+                self._rates[index] = graph.apply("where", share, inside, zero)  # it may be singular
         self._sources = sources_of(graph, network, self._rates)
         self._graph = graph
         self._species = {name: graph.input(name) for name in network.species}

@@ -19,7 +19,23 @@ _VALID = "SBML of Level 2 or 3 without required packages"
 
 
 def read_model(path: Path) -> libsbml.Model:
-    """The model of a file, checked. Raises `CaseError` with the line where something is wrong."""
+    """The model of a file, checked. Raises `CaseError` with the line where something is wrong.
+
+    libSBML's search for circles of formulas takes the third power of their number and more: the
+    reader of formulas finds them itself.
+    """
+    import libsbml
+
+    return _checked(path, libsbml.LIBSBML_CAT_GENERAL_CONSISTENCY).getModel()
+
+
+def require_consistent(path: Path) -> None:
+    """Raise `CaseError` where libSBML finds a file inconsistent in any way but units."""
+    _checked(path)
+
+
+def _checked(path: Path, *unchecked: int) -> libsbml.SBMLDocument:
+    """The document of a file, with all but these categories of checks done."""
     import libsbml
 
     text = _text(path)
@@ -28,15 +44,16 @@ def read_model(path: Path) -> libsbml.Model:
     declared = text if text.startswith("<?xml") else f'<?xml version="1.0" encoding="UTF-8"?>{text}'
     document = libsbml.readSBMLFromString(declared)
     _raise_errors(document)
-    document.setConsistencyChecks(libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, False)
-    document.setConsistencyChecks(libsbml.LIBSBML_CAT_MODELING_PRACTICE, False)
+    if document.getModel() is None:
+        raise CaseError("there is no model in the file", valid=_VALID)
+    _check_functions(document.getModel())
+    practice = (libsbml.LIBSBML_CAT_UNITS_CONSISTENCY, libsbml.LIBSBML_CAT_MODELING_PRACTICE)
+    for category in (*practice, *unchecked):
+        document.setConsistencyChecks(category, False)
     document.checkConsistency()
     _raise_errors(document)
-    model = document.getModel()
-    if model is None:
-        raise CaseError("there is no model in the file", valid=_VALID)
-    model.document = document  # libSBML frees the model with its document
-    return model
+    document.getModel().document = document  # libSBML frees the model with its document
+    return document
 
 
 def _text(path: Path) -> str:
@@ -97,6 +114,29 @@ def _check_root(name: str, attributes: dict[str, str]) -> None:
         package, _, word = attribute.rpartition(":")
         if word == "required" and package and value in ("true", "1"):
             raise CaseError("the model needs a package of SBML", found=package, valid=_VALID)
+
+
+def _check_functions(model: libsbml.Model) -> None:
+    """Refuse functions that contain themselves, in which libSBML's checks never end."""
+    waiting = {each.getId(): _called(each.getMath()) for each in model.getListOfFunctionDefinitions()}
+    while free := [name for name, called in waiting.items() if not called & waiting.keys()]:
+        for name in free:
+            del waiting[name]
+    for name in waiting:
+        raise CaseError("a function contains itself", key=name)
+
+
+def _called(node: libsbml.ASTNode | None) -> set[str]:
+    """The names of the functions that a formula calls."""
+    import libsbml
+
+    found, open_nodes = set(), [] if node is None else [node]
+    while open_nodes:
+        each = open_nodes.pop()
+        if each.getType() == libsbml.AST_FUNCTION:
+            found.add(each.getName())
+        open_nodes += [each.getChild(i) for i in range(each.getNumChildren())]
+    return found
 
 
 def _raise_errors(document: libsbml.SBMLDocument) -> None:

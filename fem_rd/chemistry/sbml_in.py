@@ -220,9 +220,19 @@ class _Reader:
                     valid="0, 1, 2, ...",
                 )
             if count:
-                name = self._symbols.names[each.getSpecies()]
+                name = self._name(each.getSpecies())
                 counts[name] = counts.get(name, 0) + int(count)
         return counts
+
+
+    def _name(self, identifier: str) -> str:
+        """Our name of a species that reacts."""
+        names = self._symbols.names
+        if identifier not in names:
+            raise CaseError("unknown species", found=identifier, valid=names)
+        if identifier in self._symbols.rules and names[identifier] in self._species:
+            raise CaseError("a species has a rule and reacts", key=identifier)
+        return names[identifier]
 
 
 def _refuse_dynamics(model: libsbml.Model) -> None:

@@ -72,7 +72,7 @@ def formula(
     elif not node.getNumChildren() and (constant := _constant(node)):
         text = constant
     else:
-        children = [node.getChild(i) for i in range(node.getNumChildren())]
+        children = _operands(node)
         name = _names().get(kind, node.getName() or "an operator unknown to SBML")
         text = _applied(name, [formula(child, lookup, functions) for child in children])
     if len(text) > LONGEST:
@@ -116,6 +116,17 @@ def product(factors: Sequence[Tree]) -> Tree:
     for factor in rest:
         first = Call("*", (first, factor))
     return first
+
+
+def _operands(node: libsbml.ASTNode) -> list[libsbml.ASTNode]:
+    """The arguments of an operator; a sum or product of many terms, which reads from the left."""
+    kind = node.getType()
+    operands = [node.getChild(i) for i in range(node.getNumChildren())]
+    if _names().get(kind) in ("plus", "times"):
+        while operands and operands[0].getType() == kind and operands[0].getNumChildren():
+            first = operands[0]
+            operands[:1] = [first.getChild(i) for i in range(first.getNumChildren())]
+    return operands
 
 
 def _chain(tree: Call) -> Sequence[Tree]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from fem_rd.case.expressions import Expression
 from fem_rd.case.grammar import Call, Tree
 from fem_rd.chemistry.network import Complex, Network, Reaction
-from fem_rd.chemistry.sbml_file import read_model
+from fem_rd.chemistry.sbml_file import require_consistent
 from fem_rd.chemistry.sbml_math import MATHML, mathml, product
 from fem_rd.chemistry.sbml_symbols import at, unlike
 from fem_rd.errors import CaseError, located
@@ -46,7 +46,7 @@ def write_sbml(
         beside = path.with_name(f"{path.name}.part")
         ElementTree.ElementTree(root).write(beside, encoding="UTF-8", xml_declaration=True)
         try:
-            read_model(beside)
+            require_consistent(beside)
             os.replace(beside, path)
         finally:
             beside.unlink(missing_ok=True)

@@ -71,6 +71,9 @@ class Symbols:
     def concentration(self, identifier: str) -> float:
         """The concentration of a species at time zero."""
         value = self.start(identifier)
+        if not 0 <= value < math.inf:
+            message = "the initial value of a species must be finite and not negative"
+            raise CaseError(message, key=identifier, found=value)
         amount = self.species[identifier].getHasOnlySubstanceUnits()
         return value / self.volume if amount else value
 
@@ -121,8 +124,7 @@ class Symbols:
                 raise CaseError("a parameter has no value", valid="a value or a formula")
             return float(self._parameters[identifier].getValue())
         raise CaseError(
-            "a formula has a symbol that is no species, compartment or parameter",
-            found=identifier,
+            "there is no species, compartment or parameter of this name",
             valid={*self.species, *self._compartments, *self._parameters},
         )
 

@@ -63,7 +63,7 @@ class ReactionDiffusionModel:
             problems, self._sources, self._account.flows, self._measure(), self._sources
         )
         with log.phase("solve"):
-            self._march = march_for(case, problem, self._initial())
+            self._march = march_for(case, problem, self._initial(), domain.dimension)
         self._account.begin(self._values())
         self._thermodynamics = self._with_thermodynamics() if self._section.thermodynamics else None
         self._add_functionals()

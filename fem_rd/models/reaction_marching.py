@@ -15,10 +15,14 @@ from fem_rd.numerics.reactive_schemes import Stepping, reactive_march, steady_re
 from fem_rd.numerics.solver import SolverOptions
 
 
-def march_for(case: Case, problem: ReactiveProblem, initial: Sequence[Array]) -> ReactiveMarch:
-    """The march of the case, at its start. Collective."""
+def march_for(
+    case: Case, problem: ReactiveProblem, initial: Sequence[Array], dimension: int
+) -> ReactiveMarch:
+    """The march of the case on a mesh of this dimension, at its start. Collective."""
     name = case.solver.preconditioner
-    options = SolverOptions(case.solver.tolerance, "icc" if name == "auto" else name)
+    if name == "auto" and dimension == 1:
+        name = "icc"  # complete on a line: what is 1e-90 ahead of a front stays right
+    options = SolverOptions(case.solver.tolerance, name)
     time, start = case.time, np.array(initial)
     if time is None:
         return steady_reactive_march(problem, start, options)

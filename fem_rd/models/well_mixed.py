@@ -14,9 +14,11 @@ from typing import Protocol, cast
 import numpy as np
 from mpi4py import MPI
 
+from fem_rd.case.base import joined
 from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
+from fem_rd.errors import CaseError
 from fem_rd.log import Log
 from fem_rd.models.protocol import Array, Exact, Field
 from fem_rd.models.well_mixed_events import EventSystem
@@ -66,6 +68,7 @@ class WellMixedModel:
     def __init__(self, case: Case, domain: None, log: Log) -> None:
         section: WellMixedSection = case.section
         chemistry = cast(Chemistry, case.chemistry)  # the model's kind requires it
+        _check(case, chemistry)
         self._names = chemistry.network.species
         self._system: System
         if section.method == "stochastic":
@@ -134,6 +137,18 @@ class WellMixedModel:
         index = math.floor(self._time / self._interval + _ROUND_OFF) + 1
         multiple = index * self._interval
         return multiple if multiple < limit - _ROUND_OFF * self._interval else limit
+
+
+def _check(case: Case, chemistry: Chemistry) -> None:
+    """Raise `CaseError` for what has no meaning without place, or is chosen by the method."""
+    for key, named in (("region", chemistry.regions), ("radius", chemistry.radii)):
+        if named:
+            message = "there is no place in a well-mixed volume"
+            name = next(iter(named))
+            raise CaseError(message, key=joined("chemistry.reactions", name) + f".{key}")
+    for key in ("initial_step", "max_step"):
+        if case.time is not None and getattr(case.time, key) is not None:
+            raise CaseError("well-mixed chooses its steps by itself", key=f"time.{key}")
 
 
 def _interval(case: Case) -> float:

@@ -11,7 +11,7 @@ from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
 from fem_rd.case.unit_texts import read_unit
-from fem_rd.chemistry.stochastic import Ensemble, Simulation
+from fem_rd.chemistry.stochastic import MOST_EVENTS, Ensemble, Simulation
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.log import Log
 from fem_rd.models.protocol import Array
@@ -53,7 +53,7 @@ class EventSystem:
         """All replicas from time ``begin`` to ``end``. Raises `NumericalError`."""
         error = None
         try:
-            self._events += self._simulation.advance(self._ensemble, begin, end)
+            self._events += self._simulation.advance(self._ensemble, begin, end, most=MOST_EVENTS)
         except NumericalError as found:
             error = found
         agree(self._comm, error)

@@ -10,7 +10,7 @@ import numpy as np
 from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
-from fem_rd.chemistry.limit_cycle import limit_cycle
+from fem_rd.chemistry.limit_cycle import LimitCycle, limit_cycle
 from fem_rd.chemistry.rate_equations import TOLERANCE, RateEquations
 from fem_rd.chemistry.thermodynamics import thermodynamics_of
 from fem_rd.errors import CaseError
@@ -39,7 +39,6 @@ class RateSystem:
         self._thermodynamics = (
             thermodynamics_of(chemistry.network, self._initial) if section.thermodynamics else None
         )
-        self._period: tuple[float, float] | None = None
         _check(case, section, self._equations)
 
     def settle(self) -> None:
@@ -66,15 +65,12 @@ class RateSystem:
         return [*found, *self._of_thermodynamics(), *self._of_cycle()]
 
     def state(self) -> State:
-        """Concentrations now and at the start, and the period once it is known."""
-        known = {} if self._period is None else {"period": np.array(self._period)}
-        return State({}, {"x": self._x, "initial": self._initial, **known})
+        """Concentrations now and at the start."""
+        return State({}, {"x": self._x, "initial": self._initial})
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""
         self._x, self._initial = state.replicated["x"], state.replicated["initial"]
-        period = state.replicated.get("period")
-        self._period = None if period is None else (float(period[0]), float(period[1]))
 
     def positions(self) -> Array:
         """None: all is replicated."""
@@ -106,12 +102,14 @@ class RateSystem:
     def _of_cycle(self) -> list[Observable]:
         if not self._section.cycle:
             return []
-        if self._period is None:
-            cycle = limit_cycle(self._equations, self._x)
-            self._period = cycle.period, cycle.gap * cycle.period
-        period, error = self._period
         text = "period of the limit cycle that the start leads to"
+        period, error = self._cycle.period, self._cycle.gap * self._cycle.period
         return [Observable("period", period, self._units["time"], text, error)]
+
+    @cached_property
+    def _cycle(self) -> LimitCycle:
+        """From the start, so that a resumed run has the same to the bit."""
+        return limit_cycle(self._equations, self._initial)
 
     @cached_property
     def _units(self) -> Mapping[str, str]:
@@ -130,5 +128,5 @@ def _check(case: Case, section: WellMixedSection, equations: RateEquations) -> N
     if section.cycle and case.time is None:
         raise CaseError("a limit cycle is no steady state: add [time]", key="well-mixed.cycle")
     if not equations.autonomous and (section.cycle or case.time is None):
-        what = "a limit cycle" if section.cycle else "a steady state"
+        what = "limit cycle" if section.cycle else "steady state"
         raise CaseError(f"a rate depends on time, so there is no {what} to look for")

@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 MEMORY = 8e9
 """Bytes that one rank may use for the matrix while it is made, unless told otherwise."""
 
-_BYTES_PER_ENTRY = 40  # indices and values in the matrix and, for a while, in its parts
+_BYTES_PER_ENTRY = 60  # at the peak, measured: the matrix, its parts and pairs of points
 _TOLERANCE, _ITERATIONS = 1e-13, 200
 # The eigenvalues of K, scaled to row sums 1, lie between -0.22 (Fourier transform of an interval)
 # and 1. This exponent shrinks the errors of both ends alike, by 0.43 in each iteration.

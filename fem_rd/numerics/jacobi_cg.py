@@ -19,6 +19,7 @@ from fem_rd.errors import NumericalError
 
 Array = npt.NDArray[np.float64]
 
+_CANCELS = 100.0
 _REASSOCIATE = {"reassoc", "nsz", "contract"}
 
 
@@ -71,11 +72,18 @@ class JacobiCG:
             _turn(then / now, residual, inverse, direction.array)
             now = then
             self.iterations += 1
+        if now <= self._round_off(solution.array_r):
+            return
         raise NumericalError(
             f"the linear solver stopped after {self.iterations} iterations in all: "
             f"{self._reason(now)}",
             remedy="a smaller step, or another solver.preconditioner (icc, hypre, lu)",
         )
+
+    def _round_off(self, solution: Array) -> float:
+        """What r D^-1 r is of a residual of round-off: D x is the size of what cancels in it."""
+        (size,) = self._sum(float((solution * solution / self._inverse).sum()))
+        return (_CANCELS * np.finfo(float).eps) ** 2 * size
 
     def _reason(self, now: float) -> str:
         if not math.isfinite(now):

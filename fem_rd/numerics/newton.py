@@ -24,7 +24,8 @@ Array = npt.NDArray[np.float64]
 
 _LINEAR = 1e-4  # relative residual of a correction: more digits than an old matrix is worth
 _SLOW = 0.3  # reduction of the correction by one iteration above which the matrix is made anew
-_MOST = 12
+_NEAR = 1e-3  # a first correction below this is left to the matrix there is
+_MOST = 15
 
 
 class Newton:
@@ -58,22 +59,23 @@ class Newton:
         self._problem.impose(values.array, time)
         if self._made_for[0] != shift:
             self._make(time, shift, values.array)
-        before, fresh = np.inf, bool(self._made_for[1] == time)
+        before = np.inf
         for _ in range(_MOST):
             size = self._iterate(time, shift, base, values)
             if not size < 1e6:
                 break
-            rate = size / before
-            if size <= self._tolerance or size * rate <= self._tolerance * (1 - min(rate, 0.9)):
+            rate = size / before if np.isfinite(before) else 1.0
+            if size * min(1.0, rate / (1.0 - min(rate, 0.9))) <= self._tolerance:
                 return self._finish(time, shift, base, values)
-            if rate > _SLOW and np.isfinite(before) and not fresh:
+            if rate > _SLOW and (size > _NEAR or np.isfinite(before)):
                 self._make(time, shift, values.array)
-                fresh, size = True, np.inf
-            before = size
+                before = np.inf
+            else:
+                before = size
         self._made_for[:] = np.nan
         raise NumericalError(
             f"Newton's method did not converge in the step to time {time:.6g}",
-            remedy="a smaller time.step, or adaptive steps (leave out time.step)",
+            remedy="a smaller step: a smaller time.step, or adaptive steps (leave out time.step)",
         )
 
     def filter(self, fields: Fields) -> None:
