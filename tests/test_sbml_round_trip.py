@@ -107,14 +107,15 @@ def test_the_file_is_consistent_for_libsbml_and_has_what_it_should(tmp_path):
     write_sbml(brusselator(), path, initial={"X": 1, "Y": 2}, volume=0.3, name="Brusselator & co")
     document = libsbml.readSBMLFromFile(str(path))
     document.checkConsistency()
-    worst = max((document.getError(i).getSeverity() for i in range(document.getNumErrors())), default=0)
-    assert worst < libsbml.LIBSBML_SEV_ERROR
+    errors = [document.getError(i) for i in range(document.getNumErrors())]
+    assert not [each.getMessage() for each in errors if each.getSeverity() > 1]  # warnings are 1
     model = document.getModel()
     assert model.getName() == "Brusselator & co"
     assert [each.getId() for each in model.getListOfReactions()] == [
         "feed", "turn", "grow", "grow_reverse", "leave",
     ]  # fmt: skip
-    assert {each.getId() for each in model.getListOfSpecies() if each.getBoundaryCondition()} == set("AB")
+    held = [each.getId() for each in model.getListOfSpecies() if each.getBoundaryCondition()]
+    assert held == ["A", "B"]
     formula = libsbml.formulaToL3String(model.getReaction("grow").getKineticLaw().getMath())
     assert formula == "compartment * k * X^2 * Y"
     assert not model.getReaction("turn").getReversible()
@@ -124,7 +125,9 @@ def test_the_file_is_consistent_for_libsbml_and_has_what_it_should(tmp_path):
 
 def test_laws_that_are_mass_action_come_back_as_that(tmp_path):
     law = Expression.parse("0.5*A*E", names=("A", "E"), where=None)
-    network = network_of([Reaction("R", (("A", 1),), (("B", 1),), law=law)], species=("A", "B", "E"))
+    network = network_of(
+        [Reaction("R", (("A", 1),), (("B", 1),), law=law)], species=("A", "B", "E")
+    )
     path = tmp_path / "network.xml"
     write_sbml(network, path, initial={"A": 1, "B": 0, "E": 2})
     (found,) = read_sbml(path).network.reactions

@@ -29,8 +29,9 @@ from fem_rd.chemistry.kinetics import (
     reversible_pairs,
 )
 from fem_rd.chemistry.network import Network
+from fem_rd.chemistry.rate_equations import RateEquations
 from fem_rd.chemistry.structure import complexes_of, conservation_laws, integer_kernel
-from fem_rd.errors import CaseError, NumericalError
+from fem_rd.errors import CaseError
 
 ROUNDING = 1e-10  # of the logarithms that add up to an affinity: rates come with rounded units
 STEADY = 1e-7  # relative imbalance at a steady state that was found numerically
@@ -150,34 +151,14 @@ def balanced_state(kinetics: Kinetics, equations: LogLinear, state: Floats | Non
 
 
 def steady_state(kinetics: Kinetics, state: Floats | None) -> Floats:
-    """A steady state of the rate equations that ``state`` relaxes to, shape (species,).
+    """A steady state of the rate equations with the totals of ``state``, shape (species,).
 
-    Raises `CaseError` without a state, `NumericalError` where nothing comes to rest.
+    Raises `CaseError` without a state, `NumericalError` where none is found.
     """
-    from scipy.integrate import solve_ivp
-    from scipy.optimize import least_squares
-
     if state is None:
-        raise CaseError("general laws need a state to relax from", valid="concentrations")
-    laws = conservation_laws(kinetics.network)
-    totals, size = laws @ state, max(float(np.abs(state).max()), 1.0)
-
-    def velocity(x: Floats) -> Floats:
-        return kinetics.velocity(x[:, None])[:, 0]
-
-    fastest = float(np.abs(velocity(state)).max())
-    if fastest == 0.0:
-        return state
-    span = (0.0, 1e6 * size / fastest)
-    path = solve_ivp(lambda _, x: velocity(x), span, state, "LSODA", rtol=1e-9, atol=1e-12 * size)
-
-    def imbalance(x: Floats) -> Floats:
-        return np.concatenate([velocity(x) / fastest, (laws @ x - totals) / size])
-
-    found = least_squares(imbalance, path.y[:, -1], xtol=1e-15, ftol=1e-15, gtol=1e-15)
-    if not path.success or np.abs(imbalance(found.x)).max() > STEADY:
-        raise NumericalError("no steady state was found", remedy="another state to start from")
-    return found.x
+        valid = "concentrations of all species"
+        raise CaseError("with general laws a state is needed to start from", valid=valid)
+    return RateEquations(kinetics.network).steady_state(state)
 
 
 def tree_constants(flows: Floats) -> Floats:

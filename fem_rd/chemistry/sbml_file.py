@@ -118,7 +118,9 @@ def _check_root(name: str, attributes: dict[str, str]) -> None:
 
 def _check_functions(model: libsbml.Model) -> None:
     """Refuse functions that contain themselves, in which libSBML's checks never end."""
-    waiting = {each.getId(): _called(each.getMath()) for each in model.getListOfFunctionDefinitions()}
+    waiting = {
+        each.getId(): _called(each.getMath()) for each in model.getListOfFunctionDefinitions()
+    }
     while free := [name for name, called in waiting.items() if not called & waiting.keys()]:
         for name in free:
             del waiting[name]

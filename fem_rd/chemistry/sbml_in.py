@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fem_rd.case.expressions import Expression
 from fem_rd.case.grammar import Tree, write_tree
-from fem_rd.chemistry.equations import network_of
+from fem_rd.chemistry.equations import HIGHEST_COUNT, network_of
 from fem_rd.chemistry.network import Complex, Network, Reaction
 from fem_rd.chemistry.sbml_file import read_model
 from fem_rd.chemistry.sbml_laws import (
@@ -161,9 +161,7 @@ class _Reader:
             return self._mass_action(name, product, left, right)
         return Reaction(name, tuple(left.items()), tuple(right.items()), law=self._law(tree))
 
-    def _two_ways(
-        self, name: str, tree: Tree, left: Counts, right: Counts
-    ) -> tuple[Reaction, ...]:
+    def _two_ways(self, name: str, tree: Tree, left: Counts, right: Counts) -> tuple[Reaction, ...]:
         """A reaction and its reverse, or one with a net law where they cannot be told apart."""
         taken = {each.getId() for each in self._model.getListOfReactions()}
         back = unlike(f"{name}_reverse", taken)
@@ -213,17 +211,13 @@ class _Reader:
             count = each.getStoichiometry()
             if each.isSetStoichiometryMath() or each.getId() in self._symbols.assigned:
                 raise CaseError("a stoichiometry is a formula", found=each.getSpecies())
-            if not (count >= 0 and float(count).is_integer()):
-                raise CaseError(
-                    f"the stoichiometry of {each.getSpecies()!r} must be an integer",
-                    found=count,
-                    valid="0, 1, 2, ...",
-                )
+            if not (0 <= count <= HIGHEST_COUNT and float(count).is_integer()):
+                message = f"the stoichiometry of {each.getSpecies()!r} must be an integer"
+                raise CaseError(message, found=count, valid=f"0, 1, 2, ... {HIGHEST_COUNT}")
             if count:
                 name = self._name(each.getSpecies())
                 counts[name] = counts.get(name, 0) + int(count)
         return counts
-
 
     def _name(self, identifier: str) -> str:
         """Our name of a species that reacts."""

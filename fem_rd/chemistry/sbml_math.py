@@ -55,9 +55,7 @@ _WRITE = {
 }
 
 
-def formula(
-    node: libsbml.ASTNode, lookup: Lookup, functions: Mapping[str, libsbml.ASTNode]
-) -> str:
+def formula(node: libsbml.ASTNode, lookup: Lookup, functions: Mapping[str, libsbml.ASTNode]) -> str:
     """The text of a formula; ``functions`` are the lambdas of function definitions, put in place.
 
     Raises `CaseError` for a function or number that expressions have not.

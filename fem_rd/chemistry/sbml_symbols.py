@@ -87,9 +87,7 @@ class Symbols:
         sizes = {self.size: self.volume}
         return Expression.parse(text, names=("t",), where=identifier, parameters=sizes)
 
-    def expression(
-        self, node: libsbml.ASTNode, local: Mapping[str, str] = _NOTHING
-    ) -> Expression:
+    def expression(self, node: libsbml.ASTNode, local: Mapping[str, str] = _NOTHING) -> Expression:
         """A formula of concentrations, the time and `size`; ``local`` texts come first."""
         text = self._formula(node, lambda name: local.get(name) or self._running(name))
         names = (*self.names.values(), self.size, "t")
@@ -188,5 +186,3 @@ def _renamed(species: Collection[str]) -> dict[str, str]:
         others = (*species, *names.values()) if identifier in _RESERVED else ()
         names[identifier] = unlike(identifier, {*_RESERVED, *others})
     return names
-
-

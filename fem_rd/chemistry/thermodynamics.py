@@ -113,9 +113,9 @@ class Thermodynamics:
 def thermodynamics_of(network: Network, state: ArrayLike | None = None) -> Thermodynamics:
     """The thermodynamics of a network.
 
-    ``state`` (species,) gives the conserved totals where there are any, and where general laws
-    relax from. Raises `CaseError` for irreversible reactions, for coefficients that vary in place
-    or time, and where phi_ss is not known.
+    ``state`` (species,) gives the conserved totals where there are any; general laws of several
+    species need one to look for a steady state from. Raises `CaseError` for irreversible reactions,
+    for coefficients that vary in place or time, and where phi_ss is not known.
     """
     start = None if state is None else np.asarray(state, dtype=float)
     kinetics = kinetics_of(network)

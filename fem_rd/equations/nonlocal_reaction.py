@@ -34,9 +34,6 @@ Array = npt.NDArray[np.float64]
 class Average(Protocol):
     """What integrates nodal values over the ball around each node (`BallAverage`)."""
 
-    volumes: Array
-    """The integral of 1, shape (owned,)."""
-
     def apply(self, values: Array, out: Array) -> None:
         """The integrals of ``values`` into ``out``, both of shape (owned,). Collective."""
 
@@ -80,17 +77,6 @@ class NonlocalReactions:
         """Names of the reactions, in the order of their rates."""
         return tuple(term.name for term in self._terms)
 
-    @property
-    def pattern(self) -> tuple[tuple[int, int], ...]:
-        """The pairs (i, j) of species for which the source of i depends on j."""
-        pairs = (
-            (row, column)
-            for term in self._terms
-            for row, _ in (*term.at_first, *term.at_second)
-            for column in (term.first, term.second)
-        )
-        return tuple(sorted(set(pairs)))
-
     def add_sources(self, time: float, values: Array, out: Array) -> None:
         """Add what the reactions make of each species to ``out``; both (species, nodes).
 
@@ -102,25 +88,6 @@ class NonlocalReactions:
                 events = _events(term, time, values, integrals, here, there)
                 for row, change in changes:
                     out[row] += change * events
-
-    def jacobian(self, time: float, values: Array) -> Array:
-        """d source_i / d c_j for each pair of the pattern, shape (pairs, nodes), for Newton.
-
-        The integral of a change over the ball is taken as the change at the node times the volume:
-        close for changes that are smooth on the scale of the radius. Collective.
-        """
-        row_of = {pair: row for row, pair in enumerate(self.pattern)}
-        integrals = _Integrals(values)
-        entries = np.zeros((len(row_of), values.shape[1]))
-        for term in self._terms:
-            rate = term.rate.evaluate({"t": time})
-            for here, there, changes in term.places:
-                by_here = rate * integrals.of(there, term.average)
-                by_there = rate * values[here] * term.average.volumes
-                for row, change in changes:
-                    entries[row_of[row, here]] += change * by_here
-                    entries[row_of[row, there]] += change * by_there
-        return entries
 
     def rates(self, time: float, values: Array) -> Array:
         """Events per volume and time at the place of the first reactant, (reactions, nodes).

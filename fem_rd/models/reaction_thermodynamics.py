@@ -20,6 +20,7 @@ from fem_rd.models.place import Place
 from fem_rd.models.transport import Transport
 from fem_rd.observables import Observable
 
+ABSENT, TINY = 1e-20, 1e-200  # of the mean concentration; and absolute
 TEXTS = {
     "free_energy": "free energy, relative to the balanced state",
     "entropy_production": "entropy production of the reactions",
@@ -43,6 +44,8 @@ class FieldThermodynamics:
         Raises `CaseError` where the network has no such thermodynamics. Collective.
         """
         self._place = place
+        # the entropy of making what is not there at all is infinite: it counts as next to nothing
+        self._absent = ABSENT * np.max(mean, initial=TINY)
         self._thermodynamics = thermodynamics_of(network, mean)
         self._activities = [place.function("g") for _ in transports]
         self._dissipation = [
@@ -56,8 +59,7 @@ class FieldThermodynamics:
 
         The dissipation of diffusion is the mean over what belongs to the node.
         """
-        inside = np.maximum(concentrations, 0.0)  # undershoots have no entropy
-        found = self._thermodynamics.densities(inside)
+        found = self._thermodynamics.densities(np.maximum(concentrations, self._absent))
         dissipated = np.zeros(self._place.owned)
         for g, row, form in zip(self._activities, values, self._dissipation, strict=True):
             self._place.fill(g, row)

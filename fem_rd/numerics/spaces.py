@@ -34,6 +34,8 @@ def _cuthill_mckee(space: fem.FunctionSpace) -> npt.NDArray[np.int32]:
     """
     cells = space.dofmap.list
     index_map = space.dofmap.index_map
+    if not len(cells):
+        return np.zeros(0, dtype=np.int32)
     owned, total = index_map.size_local, index_map.size_local + index_map.num_ghosts
     count, width = cells.shape
     of_cell = csr_array(
