@@ -2,12 +2,13 @@
 
     ./with-env python3 benchmarks/reaction_diffusion.py [--cells 512] [--step 0.5] [--steps 40]
 
-The task: the Gray-Scott system on a square of P1 elements, fixed steps, one core. The peer is what a
-user of DOLFINx would write: one space of two components, the fully implicit two-step formula as a
-residual, its Jacobian by UFL, assembled and solved by GMRES with incomplete factors in each iteration
-of Newton's method, from an extrapolated guess, to the relative residual 1e-8. Both are measured at the
-same size of step; the errors in time of both are measured on a smaller square of the same cells, each
-against its own limit, and the ratio at equal error follows from their second order.
+The task: the Gray-Scott system on a square of P1 elements, fixed steps, one core. The peer is what
+a user of DOLFINx would write: one space of two components, the fully implicit two-step formula as
+a residual, its Jacobian by UFL, assembled and solved by GMRES with incomplete factors in each
+iteration of Newton's method, from an extrapolated guess, to the relative residual 1e-8. Both are
+measured at the same size of step; the errors in time of both are measured on a smaller square of
+the same cells, each against its own limit, and the ratio at equal error follows from their second
+order.
 """
 
 from __future__ import annotations

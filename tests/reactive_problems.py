@@ -25,7 +25,7 @@ TIGHT = SolverOptions(1e-13, "icc")
 
 
 class Chemistry:
-    """Rates (reactions, nodes) of (time, values) with a stoichiometry; derivatives by difference."""
+    """Rates (reactions, nodes) of (time, values) with a stoichiometry, by rows of species."""
 
     def __init__(self, changes: Sequence[Sequence[int]], rates: Rates, volumes: Array) -> None:
         self.changes = np.array(changes, dtype=float)
@@ -164,7 +164,7 @@ class Setting:
         """Smooth profiles that meet the prescribed values at x = 0, flat at both ends."""
         x = self.points[:, 0]
         wave = 0.3 * np.sin(np.pi * x) ** 2
-        return np.array([level * (1 + sign * wave) for level, sign in zip(levels, (1, -1, 1, -1), strict=False)])
+        return np.array([level * (1 + (-1) ** k * wave) for k, level in enumerate(levels)])
 
 
 def marched(

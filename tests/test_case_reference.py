@@ -11,16 +11,28 @@ from pydantic import TypeAdapter
 
 from fem_rd.case.base import Section
 from fem_rd.case.case import COMMON, read_case
-from fem_rd.case.expressions import Expression
-from fem_rd.case.quantities import CaseContext, Coefficient, DiffusionCoefficient, Quantity
+from fem_rd.case.chemistry import Law, RateConstant
+from fem_rd.case.quantities import (
+    CaseContext,
+    Coefficient,
+    DiffusionCoefficient,
+    Quantity,
+    RegionalCoefficient,
+)
 from fem_rd.case.reference import INTRODUCTION, PAGE, main, members, render
 from fem_rd.case.sections import SECTIONS
+from fem_rd.case.sections.reaction_diffusion import Integrand
 from fem_rd.case.units import UnitSystem
+from fem_rd.expressions.expression import Expression
 
 CONTEXT = CaseContext(
-    UnitSystem("nm", "ns", "particle", 298.0), {"sigma": 1.0, "D": 0.5, "rc": -2.0}
+    UnitSystem("nm", "ns", "particle", 298.0),
+    {"sigma": 1.0, "D": 0.5, "rc": -2.0, "k": 1.0, "v": 0.1, "vmax": 2.0, "K": 1.0},
+    species=("S", "P", "U", "V"),
 )
-READERS = (Quantity, Coefficient, DiffusionCoefficient)
+READERS = (
+    Quantity, Coefficient, DiffusionCoefficient, RegionalCoefficient, RateConstant, Law, Integrand,
+)  # fmt: skip
 
 
 def sections(schema):
@@ -52,7 +64,7 @@ def test_the_page_is_written_where_it_is_asked_for(tmp_path):
 
 def test_every_section_and_key_is_on_the_page():
     text = render()
-    assert len(ALL) == 15
+    assert len(ALL) == 25
     for member in ALL:
         assert (member.__doc__ or "").splitlines()[0] in text
         for name in member.model_fields:

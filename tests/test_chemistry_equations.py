@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry.equations import (
     mass_action,
     network_of,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
-from fem_rd.case.functions import COMPARISONS, FUNCTIONS, numpy_functions
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import COMPARISONS, FUNCTIONS, numpy_functions
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.graph import Graph
 from fem_rd.chemistry.nodal import NodalChemistry

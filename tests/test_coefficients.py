@@ -9,8 +9,8 @@ from dolfinx import fem, mesh
 from mpi4py import MPI
 
 from fem_rd import compat
-from fem_rd.case.expressions import SPACE_TIME, Expression
-from fem_rd.case.functions import FUNCTIONS
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import FUNCTIONS
 from fem_rd.equations.coefficients import Coefficients
 
 TEXTS = [

@@ -10,7 +10,7 @@ from scipy.linalg import expm
 from scipy.special import gammaln
 from test_thermodynamics import BIMOLECULAR, BISTABLE, CLOSED, DRIVEN, OTHER, PAIRS, schloegl
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry import markov
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.finite_volume import master_equation

@@ -23,7 +23,7 @@ from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
 from scipy.integrate import solve_ivp
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.equations import mass_action
 from fem_rd.chemistry.network import Reaction
 from fem_rd.equations.nonlocal_reaction import NonlocalReactions, changes_by_place

@@ -77,7 +77,7 @@ def test_open_boundaries_and_many_reactions_stay_positive() -> None:
 
 @pytest.mark.parametrize("step", [0.01, 1.0, 100.0])
 def test_transport_alone_conserves_and_decays_as_its_formula(step: float) -> None:
-    """One cell-wide mode: u_1 = u/(1+z) is not seen, u_new = u/(1 + z(1 + z/2)) for a sink alone."""
+    """A sink alone, z = rate * step: u_new = u / (1 + z + z^2/2)."""
     setting = Setting([1e-9], [[-1]], lambda t, u: 0 * u, cells=4)
     sink = 0.7
     for species in setting.species:
@@ -116,7 +116,8 @@ def test_a_species_that_is_absent_is_not_made_negative_by_a_law() -> None:
     """A law that does not vanish with its reactant: zero-order decay stops at zero."""
     setting = Setting([1.0], [[-1]], lambda t, u: 1.0 + 0 * u, cells=4)
     march = marched(setting, "positive", 40, end=4.0, initial=np.full((1, 5), 0.5), options=AUTO)
-    assert 0.0 <= final(march).min() and final(march).max() < 0.05
+    assert final(march).min() >= 0.0
+    assert final(march).max() < 0.05
 
 
 def test_meshes_with_positive_entries_are_refused_with_their_number() -> None:
@@ -130,7 +131,7 @@ def test_meshes_with_positive_entries_are_refused_with_their_number() -> None:
     for row, column in ((1, 2), (2, 1)):
         stiffness.setValue(row, column, 10.0, PETSc.InsertMode.ADD_VALUES)
     stiffness.assemble()
-    with pytest.raises(CaseError, match="^2 off-diagonal|2 off-diagonal") as caught:
+    with pytest.raises(CaseError, match="2 off-diagonal") as caught:
         marched(setting, "positive", 2)
     assert "obtuse" in str(caught.value) and caught.value.key == "time.scheme"
 

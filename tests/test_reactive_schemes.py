@@ -1,4 +1,4 @@
-"""Schemes for transport with reactions: order conditions, claimed orders, the account, stiffness."""
+"""Schemes for transport with reactions: claimed orders, the account, stiffness, tolerances."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_order_two_survives_boundaries_that_vary(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name, lowest, highest", [("ark3", 2.2, 2.9), ("ark4", 2.3, 3.8)])
 def test_order_is_reduced_by_boundaries_that_vary(name: str, lowest: float, highest: float) -> None:
-    """As for every Runge-Kutta scheme whose stages are of order two; docs/time-stepping.md says so."""
+    """As for every Runge-Kutta scheme with stages of order two (docs/time-stepping.md)."""
     assert lowest < observed_order("driven, degree 2", name, 40) < highest
 
 

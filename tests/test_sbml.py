@@ -12,7 +12,7 @@ from sbml_files import LEVEL_2, amount, document, reaction, species, write
 from sbml_files import math as mathml
 from scipy.sparse.linalg import expm_multiply
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.network import Network, Reaction
 from fem_rd.chemistry.sbml import SbmlModel, read_sbml
 from fem_rd.errors import CaseError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.network import Network, Reaction
 from fem_rd.chemistry.sbml import read_sbml, write_sbml

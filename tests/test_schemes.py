@@ -9,10 +9,12 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.case.schema import Preconditioner, Scheme
+from fem_rd.case.schema import Preconditioner
+from fem_rd.case.sections import LINEAR, REACTIVE
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.march import AdaptiveMarch, FixedMarch
+from fem_rd.numerics.reactive_schemes import REACTIVE_SCHEMES
 from fem_rd.numerics.schemes import SCHEMES, Multistep, RungeKutta, scheme_named
 from fem_rd.numerics.semidiscrete import Constraint, Load, SemiDiscrete
 from fem_rd.numerics.solver import PRECONDITIONERS, KrylovSolver, SolverOptions
@@ -210,5 +212,6 @@ def test_scheme_without_an_estimate_refuses_to_adapt() -> None:
 
 def test_the_case_file_offers_what_there_is() -> None:
     """The schema must not import PETSc, so it names the choices again."""
-    assert set(get_args(Scheme)) == set(SCHEMES)
+    assert set(LINEAR) == set(SCHEMES)
+    assert set(REACTIVE) == set(REACTIVE_SCHEMES)
     assert set(get_args(Preconditioner)) == set(PRECONDITIONERS)

@@ -10,7 +10,7 @@ import pytest
 from scipy.linalg import expm
 from scipy.stats import chi2
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry import stochastic_kernels as kernels
 from fem_rd.chemistry.equations import (
     mass_action,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.balance import balance_of
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.kinetics import kinetics_of

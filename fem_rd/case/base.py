@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from fem_rd.case.expressions import Expression, shortened
+from fem_rd.expressions.expression import Expression, shortened
 
 
 class Section(BaseModel):

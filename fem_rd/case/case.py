@@ -13,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from fem_rd.case.base import joined, plain
 from fem_rd.case.checks import cross_checks
 from fem_rd.case.chemistry import Chemistry, ChemistrySection, ambiguous, species_named
-from fem_rd.case.expressions import SPACE_TIME, shortened
-from fem_rd.case.functions import CONSTANTS, FUNCTIONS
-from fem_rd.case.grammar import words_in
+from fem_rd.expressions.expression import SPACE_TIME, shortened
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
+from fem_rd.expressions.grammar import words_in
 from fem_rd.case.messages import translated
 from fem_rd.case.quantities import CaseContext, read_expression
 from fem_rd.case.schema import (

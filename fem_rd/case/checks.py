@@ -9,7 +9,7 @@ from typing import Any
 
 from fem_rd.case.base import expressions_in, joined
 from fem_rd.case.chemistry import Chemistry
-from fem_rd.case.expressions import shortened
+from fem_rd.expressions.expression import shortened
 from fem_rd.case.schema import (
     BuiltinMesh,
     GeometryMesh,

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fem_rd.case.base import Section
-from fem_rd.case.expressions import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import (
     CaseContext,
     Coefficient,

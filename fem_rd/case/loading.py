@@ -11,7 +11,7 @@ from typing import Any
 
 from fem_rd.case.base import joined
 from fem_rd.case.case import Case, read_case
-from fem_rd.case.expressions import shortened
+from fem_rd.expressions.expression import shortened
 from fem_rd.errors import CaseError, CaseErrors
 
 FILE = "case.toml"

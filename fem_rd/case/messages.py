@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from fem_rd.case.base import Section, joined
-from fem_rd.case.expressions import shortened
+from fem_rd.expressions.expression import shortened
 from fem_rd.errors import CaseError, nearest
 
 _TABLE = "must be a table"

@@ -16,9 +16,8 @@ from pydantic.fields import FieldInfo
 
 from fem_rd.case.base import Section, plain
 from fem_rd.case.case import COMMON, DEFAULTED, HEADER, OPTIONAL
-from fem_rd.case.functions import CONSTANTS, FUNCTIONS
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.case.messages import fields_of, options_of
-from fem_rd.case.quantities import Coefficient, DiffusionCoefficient, Quantity
 from fem_rd.case.sections import SECTIONS
 from fem_rd.case.unit_texts import EXAMPLES
 
@@ -210,7 +209,7 @@ def _kind(field: FieldInfo) -> tuple[str, str]:
 def _reader(annotation: Any, metadata: Sequence[Any]) -> Any:
     """The annotation that reads a number or an expression, of the field or of its entries."""
     for note in metadata:
-        if isinstance(note, Quantity | Coefficient | DiffusionCoefficient):
+        if hasattr(note, "kind") and hasattr(note, "dimension"):
             return note
     inner = [part for part in get_args(annotation) if get_origin(part) is Annotated]
     return _reader(None, get_args(inner[0])[1:]) if inner else None

@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
-from fem_rd.case.functions import CONSTANTS, FUNCTIONS
-from fem_rd.case.grammar import Call, write_tree
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
+from fem_rd.expressions.grammar import Call, write_tree
 from fem_rd.chemistry.network import Complex, Network, Reaction, combinations
 from fem_rd.errors import CaseError, nearest
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from fem_rd.case.functions import COMPARISONS, FUNCTIONS, SCALAR
+from fem_rd.expressions.functions import COMPARISONS, FUNCTIONS, SCALAR
 
 WHOLE = range(-64, 65)  # exponents by products
 

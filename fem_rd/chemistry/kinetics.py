@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.network import Network
 from fem_rd.errors import CaseError
 

@@ -20,7 +20,7 @@ from functools import cached_property
 from math import factorial, prod
 from typing import TYPE_CHECKING, TypeAlias
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 
 if TYPE_CHECKING:  # a case is read without NumPy
     import numpy as np

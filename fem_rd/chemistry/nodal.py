@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from fem_rd.case.expressions import SPACE
+from fem_rd.expressions.expression import SPACE
 from fem_rd.chemistry.graph import Graph, Value
 from fem_rd.chemistry.kernels import Floats
 from fem_rd.chemistry.network import Network

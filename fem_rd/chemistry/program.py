@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry import kernels
 from fem_rd.chemistry.graph import Graph, Value, functions
 from fem_rd.chemistry.kernels import Floats, Table

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import Radau
 from scipy.optimize import brentq
 
-from fem_rd.case.expressions import SPACE
+from fem_rd.expressions.expression import SPACE
 from fem_rd.chemistry.kinetics import kinetics_of
 from fem_rd.chemistry.network import Network
 from fem_rd.chemistry.nodal import NodalChemistry

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fem_rd.case.expressions import Expression
-from fem_rd.case.grammar import Tree, write_tree
+from fem_rd.expressions.expression import Expression
+from fem_rd.expressions.grammar import Tree, write_tree
 from fem_rd.chemistry.equations import HIGHEST_COUNT, network_of
 from fem_rd.chemistry.network import Complex, Network, Reaction
 from fem_rd.chemistry.sbml_file import read_model

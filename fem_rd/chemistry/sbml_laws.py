@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from fem_rd.case.expressions import Expression
-from fem_rd.case.grammar import Call, Tree, write_tree
+from fem_rd.expressions.expression import Expression
+from fem_rd.expressions.grammar import Call, Tree, write_tree
 
 Monomial = frozenset[tuple[str, int]]
 """Powers of names, and of texts that have no name of the network in them, such as "sin(t)"."""

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from fem_rd.case.grammar import LONGEST, Call, Tree
+from fem_rd.expressions.grammar import LONGEST, Call, Tree
 from fem_rd.errors import CaseError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fem_rd.case.expressions import SPACE_TIME, Expression
-from fem_rd.case.functions import CONSTANTS, FUNCTIONS
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.chemistry.sbml_math import formula, number
 from fem_rd.errors import CaseError
 

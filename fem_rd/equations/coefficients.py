@@ -9,7 +9,7 @@ import ufl
 from dolfinx import fem
 from dolfinx.mesh import Mesh
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.case.quantities import Tensor
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {

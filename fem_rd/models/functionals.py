@@ -9,7 +9,7 @@ from dolfinx import geometry
 from mpi4py import MPI
 
 from fem_rd.case.base import joined
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.errors import CaseError
 from fem_rd.models.assembly import Array
 from fem_rd.models.place import Place

@@ -11,7 +11,7 @@ from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
 from petsc4py import PETSc
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.equations.coefficients import Coefficients
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import Array, OwnedVector, measures, owned_coordinates

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fem_rd.case.case import Case
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.case.schema import GeometryMesh
 from fem_rd.case.sections.boundaries import Dirichlet, FarField, Robin
 from fem_rd.case.sections.smoluchowski import SmoluchowskiSection

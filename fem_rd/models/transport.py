@@ -11,7 +11,7 @@ import ufl
 from dolfinx import fem
 from petsc4py import PETSc
 
-from fem_rd.case.expressions import Expression
+from fem_rd.expressions.expression import Expression
 from fem_rd.case.quantities import Diffusion
 from fem_rd.case.sections.boundaries import Boundary, Dirichlet, FarField, Flux, Robin
 from fem_rd.equations import smoluchowski as equation

@@ -1,4 +1,4 @@
-"""The solver of (M + s K) u = b for one species: by the user's word, or by how stiff the step is."""
+"""The solver of (M + s K) u = b for one species: the user's, or by how stiff the step is."""
 
 from __future__ import annotations
 

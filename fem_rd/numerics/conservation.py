@@ -1,9 +1,10 @@
 """Amounts that are right to round-off, whatever residual a linear solver leaves.
 
-The residual of a Krylov solver sums to an amount that comes from nowhere, small, but of the same sign in
-many steps. After a solve the free unknowns are multiplied by one plus or minus a number of the size
-of the solver's error, so that the residual sums to zero; that costs two scalar products. It is a factor
-and not a constant: ahead of a front, where there is nothing yet, a constant of 1e-17 would grow to one.
+The residual of a Krylov solver sums to an amount that comes from nowhere, small, but of the same
+sign in many steps. After a solve the free unknowns are multiplied by one plus or minus a number of
+the size of the solver's error, so that the residual sums to zero; that costs two scalar products.
+It is a factor and not a constant: ahead of a front, where there is nothing yet, a constant of
+1e-17 would grow to one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem_rd.numerics.nodal import grow, moved_and_present
-from fem_rd.numerics.reactive import ReactiveProblem
+from fem_rd.numerics.reactive import ReactiveProblem, rows_of
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 
 Array = npt.NDArray[np.float64]
@@ -62,9 +63,12 @@ class Conservation:
         self._sums = [ColumnSums.of(species) for species in problem.species]
 
     def after_solve(self, time: float, shift: float, base: Array, values: Array) -> None:
-        """Make the residuals M base + s f - (M + s K) u sum to zero over the free rows. Collective."""
+        """Make the residuals M base + s f - (M + s K) u sum to zero over the free rows.
+
+        Changes ``values``, shape (species, nodes). Collective.
+        """
         parts = np.zeros((2, len(values)))
-        for i, (sums, new) in enumerate(zip(self._sums, values, strict=True)):
+        for i, (sums, new) in enumerate(zip(self._sums, rows_of(values), strict=True)):
             moved, present = moved_and_present(sums.mass, sums.free_mass, new, base[i])
             there = new[sums.unknowns]
             through = float(sums.stiffness @ there)
@@ -75,7 +79,7 @@ class Conservation:
     def after_slope(self, time: float, values: Array, slopes: Array) -> None:
         """Make the residuals f - K u - M u' sum to zero over the free rows. Collective."""
         parts = np.zeros((2, len(values)))
-        for i, (sums, slope) in enumerate(zip(self._sums, slopes, strict=True)):
+        for i, (sums, slope) in enumerate(zip(self._sums, rows_of(slopes), strict=True)):
             through = float(sums.stiffness @ values[i][sums.unknowns])
             moved, parts[1, i] = moved_and_present(sums.mass, sums.free_mass, slope, None)
             parts[0, i] = self._supplied(i, time) - through - moved
@@ -90,12 +94,12 @@ class Conservation:
         )
 
     def _change(self, parts: Array, values: Array) -> None:
-        """``parts``: what is missing on this rank, and what a change by the factor two would give."""
+        """``parts``: what is missing on this rank, and what a change by 100 % would give."""
         self._problem.comm.Allreduce(MPI.IN_PLACE, parts)
-        for species, row, (missing, available) in zip(
-            self._problem.species, values, parts.T, strict=True
-        ):
+        for i, row in enumerate(rows_of(values)):
+            missing, available = float(parts[0, i]), float(parts[1, i])
             if available > 0.0 and missing != 0.0:
-                kept = row[species.constraint.unknowns]
+                unknowns = self._problem.species[i].constraint.unknowns
+                kept = row[unknowns]
                 grow(row, missing / available)
-                row[species.constraint.unknowns] = kept
+                row[unknowns] = kept

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.reactive import ReactiveProblem
+from fem_rd.numerics.reactive import ReactiveProblem, rows_of
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 
 Array = npt.NDArray[np.float64]
@@ -60,7 +60,7 @@ class CoupledMatrix:
             data[next(positions)] += shift * entries
         for _, _, entries in self._masses:
             data[next(positions)] += inertia * entries
-        derivatives = self._problem.sources.jacobian(time, values)
+        derivatives = rows_of(self._problem.sources.jacobian(time, values))
         for (i, _), derivative in zip(self._pattern, derivatives, strict=True):
             rows, _, entries = self._masses[i]
             data[next(positions)] -= shift * entries * derivative[rows]

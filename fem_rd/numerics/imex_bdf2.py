@@ -1,4 +1,4 @@
-"""The two-step IMEX formula of variable step: backward differences for transport, extrapolated reactions.
+"""The two-step IMEX formula of variable step: implicit transport, extrapolated reactions.
 
 With h the new step, h/w the last one (w is the ratio),
 

@@ -22,7 +22,7 @@ _FIRST_SCALE = 1e-3
 
 
 class ImplicitStepper:
-    """Diagonally implicit Runge-Kutta steps; ``_terms`` are the values and the slopes of the stages."""
+    """Diagonally implicit Runge-Kutta steps; ``_terms``: the values, and the slopes of stages."""
 
     def __init__(
         self, problem: ReactiveProblem, scheme: RungeKutta, transport: Transport, newton: Newton

@@ -12,15 +12,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
-from numba import njit
 from petsc4py import PETSc
 
 from fem_rd.errors import NumericalError
+from fem_rd.numerics.compiled import compiled_sum
 
 Array = npt.NDArray[np.float64]
 
-_CANCELS = 100.0
-_REASSOCIATE = {"reassoc", "nsz", "contract"}
+_CANCELS = 100.0  # round-off of a residual, in units of what one product rounds
 
 
 class JacobiCG:
@@ -29,14 +28,14 @@ class JacobiCG:
     def __init__(self, comm: MPI.Comm, tolerance: float, max_iterations: int) -> None:
         self._comm, self._tolerance, self._limit = comm, tolerance, max_iterations
         self.iterations = 0
-        self._matrix: PETSc.Mat | None = None
+        self._matrix = PETSc.Mat()
         self._inverse: Array = np.zeros(0)
 
     def set_operator(self, matrix: PETSc.Mat) -> None:
         """Use ``matrix`` from now on. Collective."""
         diagonal = matrix.getDiagonal()
         self._inverse = 1.0 / diagonal.array_r
-        if self._matrix is None:
+        if not self._matrix:
             self._residual, self._direction, self._image = (diagonal.duplicate() for _ in range(3))
         diagonal.destroy()
         self._matrix = matrix
@@ -98,7 +97,7 @@ class JacobiCG:
         return tuple(map(float, sums))
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _begin(
     rhs: Array, image: Array, inverse: Array, residual: Array, direction: Array
 ) -> tuple[float, float]:
@@ -114,7 +113,7 @@ def _begin(
     return now, given
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _dot(one: Array, other: Array) -> float:
     total = 0.0
     for node in range(one.shape[0]):
@@ -122,7 +121,7 @@ def _dot(one: Array, other: Array) -> float:
     return total
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _advance(
     length: float, direction: Array, image: Array, inverse: Array, solution: Array, residual: Array
 ) -> float:
@@ -136,7 +135,7 @@ def _advance(
     return total
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _turn(factor: float, residual: Array, inverse: Array, direction: Array) -> None:
     """p = D^-1 r + factor p."""
     for node in range(direction.shape[0]):

@@ -1,7 +1,7 @@
 """Newton's method for one implicit stage of all species, with factors that last.
 
-The matrix and its preconditioner stay from stage to stage and from step to step while they bring the
-error down fast enough; a stage is then one or two triangular solves beyond its residuals.
+The matrix and its preconditioner stay from stage to stage and from step to step while they bring
+the error down fast enough; a stage is then one or two triangular solves beyond its residuals.
 """
 
 from __future__ import annotations

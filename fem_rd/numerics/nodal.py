@@ -1,19 +1,20 @@
-"""Compiled passes over arrays of nodal values: each reads what it needs once, without temporaries."""
+"""Compiled passes over arrays of nodal values: each reads what it needs once, no temporaries."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from fem_rd.chemistry.compiled import compiled
+from fem_rd.numerics.compiled import compiled_sum
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 
 _BLOCK = 1024  # unknowns: a block stays in the fastest cache while its terms are added up
-_REASSOCIATE = {"reassoc", "nsz"}  # sums may be vectorised; what is not finite stays so
 
 
-@njit(cache=True)
+@compiled
 def combine(coefficients: Array, terms: Array, out: Array) -> None:
     """``out`` = sum_k coefficients[k] terms[k]; shapes (k,), (k, n), (n,)."""
     size = out.shape[0]
@@ -27,9 +28,9 @@ def combine(coefficients: Array, terms: Array, out: Array) -> None:
                     out[node] += factor * terms[k, node]
 
 
-@njit(cache=True)
+@compiled
 def combine_rows(coefficients: Array, rows: Rows, terms: Array, out: Array) -> None:
-    """``out`` = sum_k coefficients[k] terms[rows[k]], in this order, so that it rounds as it says."""
+    """``out`` = sum_k coefficients[k] terms[rows[k]], added in this order whatever the rows."""
     size = out.shape[0]
     for start in range(0, size, _BLOCK):
         end = min(start + _BLOCK, size)
@@ -40,7 +41,7 @@ def combine_rows(coefficients: Array, rows: Rows, terms: Array, out: Array) -> N
                 out[node] += factor * terms[row, node]
 
 
-@njit(cache=True)
+@compiled
 def slope_between(new: Array, base: Array, interval: float, out: Array) -> None:
     """``out`` = (new - base) / interval; all of shape (n,)."""
     factor = 1.0 / interval
@@ -51,14 +52,13 @@ def slope_between(new: Array, base: Array, interval: float, out: Array) -> None:
 def moved_and_present(
     weights: Array, present: Array, new: Array, base: Array | None
 ) -> tuple[float, float]:
-    """sum weights (new - base), and sum present |new|; all of shape (n,), None for a base of zero."""
+    """sum weights (new - base), and sum present |new|, shapes (n,); a base of None is zero."""
     if base is None:
         return _sum_and_size(weights, present, new)
-    moved: tuple[float, float] = _moved_and_present(weights, present, new, base)
-    return moved
+    return _moved_and_present(weights, present, new, base)
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _moved_and_present(
     weights: Array, present: Array, new: Array, base: Array
 ) -> tuple[float, float]:
@@ -69,7 +69,7 @@ def _moved_and_present(
     return moved, size
 
 
-@njit(cache=True, fastmath=_REASSOCIATE)
+@compiled_sum
 def _sum_and_size(weights: Array, present: Array, new: Array) -> tuple[float, float]:
     total, size = 0.0, 0.0
     for node in range(new.shape[0]):
@@ -78,14 +78,14 @@ def _sum_and_size(weights: Array, present: Array, new: Array) -> tuple[float, fl
     return total, size
 
 
-@njit(cache=True)
+@compiled
 def grow(values: Array, factor: float) -> None:
     """values += factor |values|."""
     for node in range(values.shape[0]):
         values[node] += factor * abs(values[node])
 
 
-@njit(cache=True)
+@compiled
 def largest(values: Array, measure: Array, out: Array) -> None:
     """``out``[i] = max |measure values| of each row i; what is not finite counts as infinite.
 

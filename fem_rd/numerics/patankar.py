@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from fem_rd.chemistry.compiled import compiled
 
 Array = npt.NDArray[np.float64]
 
@@ -18,11 +19,10 @@ def limited(values: Array, slope: Array, weights: Array, size: float, out: Array
     One q > 0 for each node, returned; 1 where no species is used up. All arrays have the shape
     (species, nodes), ``weights`` are approximations of ``out`` of at least first order.
     """
-    factors: Array = _limited(values, slope, weights, size, out)
-    return factors
+    return _limited(values, slope, weights, size, out)
 
 
-@njit(cache=True)
+@compiled
 def _limited(values: Array, slope: Array, weights: Array, size: float, out: Array) -> Array:
     """F(q) = q - prod_k (values_k + size q slope_k) / weights_k is concave and rises: Newton's
     method from 0 comes to the root from below, where all factors are positive."""

@@ -1,17 +1,18 @@
 """Steps that keep concentrations non-negative whatever their size, and conserve every amount.
 
-Transport is a modified Patankar-Runge-Kutta scheme (Burchard, Deleersnijder and Meister 2003, MPRK22).
-With a lumped mass M and a stiffness K whose off-diagonal entries are not positive, a step of backward
-Euler gives u_1 >= 0, and with w = (u + u_1) / (2 u_1) the scheme is
+Transport is a modified Patankar-Runge-Kutta scheme (Burchard, Deleersnijder and Meister 2003,
+MPRK22). With a lumped mass M and a stiffness K whose off-diagonal entries are not positive, a step
+of backward Euler gives u_1 >= 0, and with w = (u + u_1) / (2 u_1) the scheme is
 
     (M + h K w) u_new = M u + h f,   or, in y = w u_new,   (M / w + h K) y = M u + h f,
 
 a symmetric system with a non-negative inverse. The constants that conserve the amount are columns
 of K, which w does not touch.
 
-Reactions take extents: each reaction l makes h x q R_l events per volume at a node, with one factor q per
-node that tends to zero as any species is used up (Bruggeman, Burchard, Kooi and Sommeijer 2007,
-second scheme). As q multiplies whole reactions, every conservation law of the network holds.
+Reactions take extents: reaction l makes h q R_l events per volume at a node, with one factor q for
+each node that tends to zero as any species is used up (Bruggeman, Burchard, Kooi and Sommeijer
+2007, second scheme). As q multiplies whole reactions, every conservation law of the network holds.
+Patankar's weights of single species would keep only the laws of two species in one reaction.
 """
 
 from __future__ import annotations
@@ -49,9 +50,9 @@ def check_positivity(problem: ReactiveProblem) -> Events:
     count = max(_positive_entries(species) for species in problem.species)
     if count:
         raise CaseError(
-            f"{count} off-diagonal entries of the stiffness are positive, so that no scheme can keep "
-            "concentrations positive on this mesh; meshes without obtuse angles have none "
-            "(the built-in boxes, Delaunay meshes in 2D with scalar diffusion)",
+            f"{count} off-diagonal entries of the stiffness are positive, so that no linear scheme "
+            "can keep concentrations positive on this mesh; meshes without obtuse angles have none "
+            "(built-in intervals and rectangles, Delaunay meshes in 2D with scalar diffusion)",
             key="time.scheme",
             found="positive",
         )
@@ -87,7 +88,8 @@ class PatankarMovement:
             np.subtract(values.array[i], slope.array[i], out=slope.array[i])
             slope.array[i] /= size
         flows, ends = self._problem.flows, (time, time + size)
-        return (size / 2) * sum(flows(end, y.vectors, slope.vectors) for end in ends)
+        first, last = (flows(end, y.vectors, slope.vectors) for end in ends)
+        return (size / 2) * (first + last)
 
 
 class _PatankarSpecies:

@@ -27,6 +27,11 @@ TransportFlows = Callable[[float, Sequence[PETSc.Vec], Sequence[PETSc.Vec] | Non
 values and slopes. Collective."""
 
 
+def rows_of(values: Array) -> list[Array]:
+    """The rows of an array of two dimensions."""
+    return list(values)
+
+
 class Sources(Protocol):
     """Reactions at the owned nodes of this rank; values have the shape (species, nodes)."""
 
@@ -119,7 +124,7 @@ class ReactiveProblem:
 
     def impose(self, values: Array, time: float) -> None:
         """Write the prescribed values into ``values``."""
-        for species, row in zip(self.species, values, strict=True):
+        for species, row in zip(self.species, rows_of(values), strict=True):
             if species.constrained:
                 row[species.constraint.unknowns] = species.constraint.at(time)
 

@@ -12,8 +12,8 @@ from fem_rd.errors import CaseError
 from fem_rd.numerics.additive import ADDITIVE, ARK2
 from fem_rd.numerics.control import LARGEST_GROWTH, AdaptiveSize
 from fem_rd.numerics.imex import AdditiveStepper
-from fem_rd.numerics.implicit import ImplicitStepper
 from fem_rd.numerics.imex_bdf2 import ImexBdf2Stepper
+from fem_rd.numerics.implicit import ImplicitStepper
 from fem_rd.numerics.newton import Newton
 from fem_rd.numerics.positive import PatankarMovement, PatankarReacting, check_positivity
 from fem_rd.numerics.reacting import ExplicitReacting

@@ -73,7 +73,7 @@ class SemiDiscrete:
     The rows of the constrained unknowns are kept apart: the residual in them is the amount per
     time that the constraint supplies, which is how rates through Dirichlet boundaries are
     measured without differentiating the solution. ``lumped`` is the diagonal of a mass matrix that
-    has nothing else, on the owned unknowns; ``constrained`` tells whether any rank has a constraint.
+    has nothing else, on the owned unknowns; ``constrained``: whether any rank has a constraint.
     """
 
     def __init__(

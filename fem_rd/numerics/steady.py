@@ -33,9 +33,10 @@ class SteadyReactiveMarch:
     """f - K u + M s(u) = 0, reached in one step from an initial state.
 
     Newton's method with bisection of corrections that do not reduce the residual; where it does not
-    converge, or to negative values from others, implicit steps in pseudo-time whose size grows as the
-    residual falls (switched evolution relaxation, Mulder and van Leer 1985). These keep the amounts
-    that reactions and boundaries conserve, and so find the steady state of the initial amounts.
+    converge, or to negative values from others, implicit steps in pseudo-time whose size grows as
+    the residual falls (switched evolution relaxation, Mulder and van Leer 1985). These keep the
+    amounts that reactions and boundaries conserve, and so find the steady state of the initial
+    amounts. A steady state that is found may be unstable.
     """
 
     def __init__(self, problem: ReactiveProblem, initial: Array, options: SolverOptions) -> None:
@@ -136,7 +137,8 @@ class _Search:
         raise NumericalError(
             "no steady state was found: Newton's method did not converge, and in pseudo-time the "
             f"state still changes by {speed:.3g} of its largest value per unit of time",
-            remedy="a [time] section, since the system may oscillate or grow, or another initial state",
+            remedy="a [time] section, since the system may oscillate or grow, or another initial "
+            "state",
         )
 
     def _pseudo_step(self, time: float, size: float) -> float:
@@ -148,7 +150,7 @@ class _Search:
         return self._norm.relative(change, self.now.array)
 
     def flows(self, time: float) -> Array:
-        """The account's flows in the steady state: transport undoes what reactions do. Collective."""
+        """The account's flows: transport undoes what reactions do. Collective."""
         self._problem.sources.evaluate(time, self.now.array, self._sources)
         np.negative(self._sources, out=self._slope.array)
         return self._problem.all_flows(time, self.now, self._slope)
@@ -177,7 +179,7 @@ class _Search:
         return found if np.isfinite(self._norm.relative(found, found + 1.0)) else None
 
     def _search_along(self, time: float, change: Array, speed: float) -> float:
-        """Half the correction until the residual falls; the new speed, infinite if it never does."""
+        """Half the correction until the residual falls; the new speed, or infinity."""
         start = self.now.array.copy()
         for halving in range(_HALVINGS):
             np.multiply(change, 0.5**halving, out=self.now.array)

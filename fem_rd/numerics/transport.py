@@ -1,4 +1,4 @@
-"""The linear half of a reactive step: solves and slopes of each species, conservative to round-off."""
+"""The linear half of a reactive step: solves and slopes of each species, each conservative."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Transport:
         ``scale`` is a time over which prescribed values change little.
         """
         self.problem.sources.evaluate(time, values.array, sources)
-        prescribed = self._nothing
+        prescribed: Array = self._nothing
         if self.problem.constrained:
             prescribed = self._prescribed_slopes(time, scale) - sources
         self.slope(time, values, prescribed, slope.array)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StrictBool, StrictInt
 
 from fem_rd.case.base import Section
-from fem_rd.case.expressions import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import (
     Bounds,
     CaseContext,
@@ -96,7 +96,7 @@ class ReactionDiffusionSection(Section):
     integrals: dict[str, Annotated[Expression, Integrand()]] = Field(
         default={},
         description="further observables: integrals over the domain",
-        examples=[{"mode4": "u*cos(4*pi*x)"}],
+        examples=[{"mode4": "U*cos(4*pi*x)"}],
     )
     probes: dict[str, Point] = Field(
         default={},

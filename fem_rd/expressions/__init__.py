@@ -1,0 +1,1 @@
+"""Arithmetic that a case file may contain: text to plain data, evaluated by whoever needs it."""
