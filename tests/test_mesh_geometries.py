@@ -58,6 +58,13 @@ Example = tuple[str, Mapping[str, float], Mapping[str, float], Mapping[str, floa
 COARSE = {"size": 0.4, "outer_radius": 4.0}
 SPHERES = {"reactive": sphere(1), "reservoir": sphere(4)}
 EXAMPLES: list[Example] = [
+    ("ball", {"radius": 2.0, "size": 0.4}, {"domain": ball(2)}, {"surface": sphere(2)}),
+    (
+        "ball",
+        {"layer": 0.3},
+        {"domain": ball(0.7), "surface_layer": ball(1) - ball(0.7)},
+        {"surface": sphere(1)},
+    ),
     ("spherical-shell", {}, {"domain": ball(5) - ball(1)}, {**SPHERES, "reservoir": sphere(5)}),
     (
         "spherical-shell",

@@ -148,6 +148,19 @@ def test_explosion_ends_fixed_steps_with_a_remedy() -> None:
     assert "step" in caught.value.remedy
 
 
+@pytest.mark.parametrize("name", REACTIVE_SCHEMES)
+def test_rates_that_are_not_finite_are_an_error_at_once(name: str) -> None:
+    """A rate that is a number until t = 0.5 only."""
+
+    def rates(time: float, u: np.ndarray) -> np.ndarray:
+        return np.array([u[0] if time < 0.5 else np.nan * u[0]])
+
+    setting = Setting([0.1], [[-1]], rates, cells=4)
+    for steps in (10, None):
+        with np.errstate(all="ignore"), pytest.raises(NumericalError):
+            marched(setting, name, steps)
+
+
 def test_explosion_collapses_adaptive_steps() -> None:
     setting = Setting([0.1], [[1]], lambda t, u: u**3, cells=4)
     with pytest.raises(NumericalError), np.errstate(all="ignore"):

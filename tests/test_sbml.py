@@ -12,10 +12,10 @@ from sbml_files import LEVEL_2, amount, document, reaction, species, write
 from sbml_files import math as mathml
 from scipy.sparse.linalg import expm_multiply
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.network import Network, Reaction
 from fem_rd.chemistry.sbml import SbmlModel, read_sbml
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 
 V = 2.5
 CASE = Path(__file__).parent.parent / "cases" / "sbml-dimerisation" / "dimerisation.xml"
@@ -86,6 +86,11 @@ def test_a_law_is_amount_per_time(tmp_path, equation, law, rate):
     assert one(tmp_path, equation, law).rate.value == pytest.approx(rate, rel=1e-15)
 
 
+def test_a_species_that_is_an_amount_may_start_as_a_concentration(tmp_path):
+    kinds = [species("A", 2.0, hasOnlySubstanceUnits="true"), species("B", None, initialAmount=5)]
+    assert read(tmp_path, kinds, []).initial == {"A": 2.0, "B": 2.0}
+
+
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 def test_amounts_in_laws_bring_the_volume_in(tmp_path, order):
     law = "*".join(["k", *["A"] * order])
@@ -100,7 +105,8 @@ def test_amounts_in_laws_bring_the_volume_in(tmp_path, order):
 
 
 @pytest.mark.parametrize(
-    "law", ["cell*q*A/(k + A)", "cell*k*A^1.5", "q*A", "cell*exp(-A)*B", "k", "cell*k*sqrt(A)"]
+    "law",
+    ["cell*q*A/(k + A)", "cell*k*A^1.5", "q*A", "-q*A^2", "cell*exp(-A)*B", "k", "cell*k*sqrt(A)"],
 )
 def test_other_laws_stay_laws(tmp_path, law):
     found = one(tmp_path, "2 A -> B", law)
@@ -122,6 +128,7 @@ def test_catalysts_are_on_both_sides(tmp_path):
     assert found.rate.value == 0.3
     found = one(tmp_path, "A -> B", "cell*k*A*B^2")
     assert found.equation == "A + 2 B -> 3 B"
+    assert one(tmp_path, "A -> B", "cell*k*A^2").equation == "2 A -> B + A"
 
 
 # ---------------------------------------------------------------- discrete molecules

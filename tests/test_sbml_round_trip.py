@@ -7,17 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.network import Network, Reaction
 from fem_rd.chemistry.sbml import read_sbml, write_sbml
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 
 SPECIES = ("A", "B", "P_2", "k", "compartment", "S")  # names that the writer uses as well
 HELD = {"F": "0.7", "G": "1 + cos(2*t)"}
 RATES = ("1+sin(t)", "2*t", "t*t/3", "where(t<1 or t>=2, 0, 2)", "exp(-t)/(1+t^2)", "-0.5+t")
 LAWS = (
-    "0.7*{a}/(2+{a})",
+    "0.30000000000000004*{a}/(2e+300+{a})",
+    "where({a}<=2, {b}, 1)*exp({a})",
     "{a}^1.5*{b}",
     "-{a}/(1e-07+{b})",
     "where({a}<{b} and not {a}>=2, exp(-{a}), 1+{b}^2)",

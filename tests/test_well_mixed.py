@@ -254,19 +254,37 @@ def test_an_ensemble_is_the_same_on_any_number_of_ranks(tmp_path):
     case = write_case(tmp_path / "case", ANNIHILATION.replace("10000", "101"))
     script = tmp_path / "script.py"
     script.write_text(RANKS)
-    lines = {
-        ranks: np.array([row.split() for row in _printed(ranks, script, case)], dtype=float)
-        for ranks in (1, 2, 3)
-    }
+    model = build(tmp_path / "serial", ANNIHILATION.replace("10000", "101"))
+    serial = np.array([list(to_end(model, stop).values()) for stop in (0.5, 5.0)])
     for ranks in (2, 3):
-        assert lines[ranks] == pytest.approx(lines[1], rel=1e-13)
-        assert (lines[ranks][:, [0, 2]] == lines[1][:, [0, 2]]).all()  # whole numbers
+        found = np.array([row.split() for row in _printed(ranks, script, case)], dtype=float)
+        assert found == pytest.approx(serial, rel=1e-13)
+        assert (found[:, [0, 2]] == serial[:, [0, 2]]).all()  # from sums of whole numbers
 
 
 def _printed(ranks: int, script: Path, case: Path) -> list[str]:
     done = run_on_ranks(ranks, [str(script), str(case)], case)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize(
+    "text", [ISOMERS + TIME, ANNIHILATION.replace("10000", "11")], ids=["rates", "events"]
+)
+def test_runs_are_resumed_on_another_number_of_ranks(tmp_path, text):
+    case = write_case(tmp_path / "case", text)
+    extra = "\n[output]\ntimes = [0.5]" if "[output]" not in text else ""
+    (case / "case.toml").write_text(f"{text}{extra}\n[checkpoint]\nsteps = 1\n")
+    done = run_on_ranks(2, ["-m", "fem_rd", "run", str(case), "-o", "two"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    two = results(tmp_path / "two")
+    newest = sorted((tmp_path / "two/checkpoint").glob("step-*.npz"))
+    newest[-1].unlink()
+    assert call("resume", tmp_path / "two") == 0
+    one = results(tmp_path / "two")
+    for name, values in two.series.items():
+        assert one.series[name] == pytest.approx(values, rel=1e-13), name
 
 
 def test_concentrations_with_units_become_molecules(tmp_path):

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fem_rd.expressions.expression import Expression
-from fem_rd.expressions.grammar import Tree, write_tree
 from fem_rd.chemistry.equations import HIGHEST_COUNT, network_of
 from fem_rd.chemistry.network import Complex, Network, Reaction
 from fem_rd.chemistry.sbml_file import read_model
@@ -25,6 +23,8 @@ from fem_rd.chemistry.sbml_laws import (
 from fem_rd.chemistry.sbml_math import number
 from fem_rd.chemistry.sbml_symbols import Symbols, at, unlike
 from fem_rd.errors import CaseError, located
+from fem_rd.expressions.expression import Expression
+from fem_rd.expressions.grammar import Tree, write_tree
 
 if TYPE_CHECKING:
     import libsbml
@@ -100,6 +100,8 @@ class _Reader:
             size=self._symbols.size,
             volume=self._symbols.volume,
         )
+        self._rank = {name: i for i, name in enumerate((*self._species, *sorted(self._held)))}
+        self._taken = {each.getId() for each in model.getListOfReactions()}
         self._found = _Findings()
 
     def read(self) -> SbmlModel:
@@ -163,8 +165,7 @@ class _Reader:
 
     def _two_ways(self, name: str, tree: Tree, left: Counts, right: Counts) -> tuple[Reaction, ...]:
         """A reaction and its reverse, or one with a net law where they cannot be told apart."""
-        taken = {each.getId() for each in self._model.getListOfReactions()}
-        back = unlike(f"{name}_reverse", taken)
+        back = unlike(f"{name}_reverse", self._taken)
         law = polynomial(tree, self._names.all)
         products = None if law is None else two_way(law, self._names, left, right)
         parts = difference(tree)
@@ -183,10 +184,9 @@ class _Reader:
 
     def _mass_action(self, name: str, law: Product, left: Counts, right: Counts) -> Reaction:
         """Concentrations in the law beyond the reactants are catalysts: they are on both sides."""
-        more = {each: law.powers.get(each, 0) - left.get(each, 0) for each in self._order(law)}
         reactants, products = dict(left), dict(right)
-        for each, count in more.items():
-            if count:
+        for each in sorted(law.powers, key=self._rank.__getitem__):
+            if count := law.powers[each] - left.get(each, 0):
                 reactants[each] = reactants.get(each, 0) + count
                 products[each] = products.get(each, 0) + count
         if law.discrete:
@@ -194,15 +194,11 @@ class _Reader:
             self._found.notes.append(message)
         return Reaction(name, tuple(reactants.items()), tuple(products.items()), rate=law.rate)
 
-    def _order(self, law: Product) -> list[str]:
-        return [name for name in (*self._species, *sorted(self._held)) if name in law.powers]
-
     def _law(self, tree: Tree) -> Expression:
         """Events per volume and time."""
         text = write_tree(without_factor(tree, self._names.size))
-        names = (*self._symbols.names.values(), "t")
         sizes = {self._names.size: self._names.volume}
-        return Expression.parse(text, names=names, where=None, parameters=sizes)
+        return Expression.parse(text, names=self._symbols.variables, where=None, parameters=sizes)
 
     def _side(self, references: libsbml.ListOfSpeciesReferences) -> Counts:
         """Species and how many of each."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fem_rd.expressions.expression import Expression
 from fem_rd.expressions.grammar import Call, Tree, write_tree
@@ -61,7 +62,7 @@ class Names:
     size: str
     volume: float
 
-    @property
+    @cached_property
     def all(self) -> frozenset[str]:
         """Whatever is no constant in a law."""
         return self.species | self.held | {self.size}

@@ -13,8 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from fem_rd.expressions.grammar import LONGEST, Call, Tree
 from fem_rd.errors import CaseError
+from fem_rd.expressions.grammar import LONGEST, Call, Tree
 
 if TYPE_CHECKING:
     import libsbml

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
-from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.chemistry.sbml_math import formula, number
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 
 if TYPE_CHECKING:
     import libsbml
@@ -33,8 +33,8 @@ class Symbols:
     """The identifiers of one model.
 
     ``names`` are the species, by their identifiers; ``size`` is what the compartment's size is
-    called in formulas and ``volume`` its value; ``rules`` are the assigned formulas, ``assigned``
-    all that have one, ``reacting`` the species in reactions.
+    called in formulas and ``volume`` its value; ``variables`` are the names in laws; ``rules`` are
+    the assigned formulas, ``assigned`` all that have one; ``reacting`` are the species in reactions.
     """
 
     def __init__(self, model: libsbml.Model) -> None:
@@ -58,7 +58,8 @@ class Symbols:
         self._values: dict[str, float] = {}
         self._open: set[str] = set()
         self.names = _renamed(self.species)
-        self.size = unlike("V", self.names.values())
+        self.variables = frozenset((*self.names.values(), "t"))
+        self.size = unlike("V", self.variables)
         self.volume = self._common_volume()
 
     def start(self, identifier: str) -> float:
@@ -90,8 +91,7 @@ class Symbols:
     def expression(self, node: libsbml.ASTNode, local: Mapping[str, str] = _NOTHING) -> Expression:
         """A formula of concentrations, the time and `size`; ``local`` texts come first."""
         text = self._formula(node, lambda name: local.get(name) or self._running(name))
-        names = (*self.names.values(), self.size, "t")
-        return Expression.parse(text, names=names, where=None)
+        return Expression.parse(text, names=self.variables | {self.size}, where=None)
 
     def _running(self, identifier: str) -> str:
         """The text that stands for an identifier while time goes on."""

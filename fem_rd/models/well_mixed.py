@@ -71,10 +71,11 @@ class WellMixedModel:
         _check(case, chemistry)
         self._names = chemistry.network.species
         self._system: System
+        comm = MPI.COMM_WORLD
         if section.method == "stochastic":
-            self._system = EventSystem(case, section, chemistry, MPI.COMM_WORLD, log)
+            self._system = EventSystem(case, section, chemistry, comm, log)
         else:
-            self._system = RateSystem(case, section, chemistry)
+            self._system = RateSystem(case, section, chemistry, comm)
         self._interval = _interval(case)
         self._time, self._steps = -math.inf if case.time is None else 0.0, 0
 

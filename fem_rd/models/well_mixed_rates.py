@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
+from mpi4py import MPI
 
 from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
@@ -30,8 +31,10 @@ THERMODYNAMICS = {
 class RateSystem:
     """Concentrations that follow the rate equations; the same on every rank."""
 
-    def __init__(self, case: Case, section: WellMixedSection, chemistry: Chemistry) -> None:
-        self._case, self._section = case, section
+    def __init__(
+        self, case: Case, section: WellMixedSection, chemistry: Chemistry, comm: MPI.Comm
+    ) -> None:
+        self._case, self._section, self._comm = case, section, comm
         self._equations = RateEquations(chemistry.network)
         given = {**chemistry.initial, **section.initial}
         self._initial = np.array([given.get(name, 0.0) for name in chemistry.network.species])
@@ -73,8 +76,8 @@ class RateSystem:
         self._x, self._initial = state.replicated["x"], state.replicated["initial"]
 
     def positions(self) -> Array:
-        """None: all is replicated."""
-        return np.zeros((0, 3))
+        """One for the vessel, on rank 0; all that is saved is replicated."""
+        return np.zeros((1 if self._comm.rank == 0 else 0, 3))
 
     def describe(self) -> Mapping[str, str]:
         """The method."""
