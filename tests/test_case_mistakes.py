@@ -163,8 +163,8 @@ MISTAKES = {
     "no end": ('end = "1 us"', "", [
         "time.end: the key is missing; valid: time at which the run ends; it begins at 0"]),
     "scheme": ('end = "1 us"', 'end = 1e3\nscheme = "crank-nicholson"', [
-        "time.scheme: unknown scheme of smoluchowski; did you mean 'crank-nicolson'?; found 'crank-nicholson'; "
-        "valid: backward-euler, bdf2, crank-nicolson, sdirk2, trbdf2"]),
+        "time.scheme: unknown scheme of smoluchowski; did you mean 'crank-nicolson'?; "
+        "found 'crank-nicholson'; valid: backward-euler, bdf2, crank-nicolson, sdirk2, trbdf2"]),
     "step and tolerance": ('end = "1 us"', "end = 1e3\nstep = 1\ntolerance = 1e-3", [
         "time.tolerance: is for adaptive steps: leave it out, or leave out time.step; "
         "found 0.001"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry.equations import (
     mass_action,
     network_of,
@@ -16,6 +15,7 @@ from fem_rd.chemistry.equations import (
 from fem_rd.chemistry.network import Reaction, written
 from fem_rd.chemistry.program import propensity_program, rates_program, sources_program
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 ONE = Expression.constant(1)
 

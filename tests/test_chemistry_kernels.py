@@ -9,13 +9,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
-from fem_rd.expressions.functions import COMPARISONS, FUNCTIONS, numpy_functions
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.graph import Graph
 from fem_rd.chemistry.nodal import NodalChemistry
 from fem_rd.chemistry.program import build, compile_values, rates_program, sources_program
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.functions import COMPARISONS, FUNCTIONS, numpy_functions
 
 quick = settings(deadline=None, max_examples=300, database=None, derandomize=True)
 

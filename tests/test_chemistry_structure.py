@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.equations import mass_action, network_of
 from fem_rd.chemistry.network import Reaction
 from fem_rd.chemistry.program import rates_program, sources_program
@@ -19,6 +18,7 @@ from fem_rd.chemistry.structure import (
     rank,
     structure_of,
 )
+from fem_rd.expressions.expression import Expression
 
 quick = settings(deadline=None, max_examples=200, database=None, derandomize=True)
 

@@ -9,9 +9,9 @@ from dolfinx import fem, mesh
 from mpi4py import MPI
 
 from fem_rd import compat
+from fem_rd.equations.coefficients import Coefficients
 from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.expressions.functions import FUNCTIONS
-from fem_rd.equations.coefficients import Coefficients
 
 TEXTS = [
     "1 + 2*x - y^3/z",

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS, numpy_functions
-from fem_rd.errors import CaseError
 
 quick = settings(deadline=None, max_examples=300, database=None, derandomize=True)
 

@@ -10,13 +10,13 @@ from scipy.linalg import expm
 from scipy.special import gammaln
 from test_thermodynamics import BIMOLECULAR, BISTABLE, CLOSED, DRIVEN, OTHER, PAIRS, schloegl
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry import markov
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.finite_volume import master_equation
 from fem_rd.chemistry.thermodynamics import thermodynamics_of
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.exact.chemical_thermodynamics import multinomial_potential
+from fem_rd.expressions.expression import Expression
 
 # Gillespie's Schloegl system: c = (3e-7, 1e-4, 1e-3, 3.5) per set of molecules, N1 = 1e5, N2 = 2e5
 GILLESPIE = schloegl((3e-7 / 2 * 1e5, 1e-4 / 6, 1e-3 * 2e5, 3.5))

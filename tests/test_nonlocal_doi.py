@@ -23,11 +23,11 @@ from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
 from scipy.integrate import solve_ivp
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.equations import mass_action
 from fem_rd.chemistry.network import Reaction
 from fem_rd.equations.nonlocal_reaction import NonlocalReactions, changes_by_place
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 from fem_rd.mesh.cut_balls import ball_volume
 from fem_rd.numerics.ball_average import BallAverage
 from fem_rd.numerics.spaces import lagrange_space

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry.equations import (
     mass_action,
     network_of,
@@ -20,6 +19,7 @@ from fem_rd.chemistry.limit_cycle import LimitCycle, limit_cycle
 from fem_rd.chemistry.network import Network
 from fem_rd.chemistry.rate_equations import RateEquations
 from fem_rd.errors import CaseError, NumericalError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 SCHLOEGL = mass_action(
     {"auto": ("A + 2 X <-> 3 X", 3.0, 0.6), "feed": ("B <-> X", 0.5, 2.95)},

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cases import build, values_of
-from ranks import run_on_ranks
 
 from fem_rd.exact.fronts import ablowitz_zeppetella_wave
 from fem_rd.exact.morphogen import MorphogenGradient

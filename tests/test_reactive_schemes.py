@@ -114,6 +114,35 @@ def test_ledger_of_each_species_closes_to_round_off(name: str) -> None:
             assert np.abs(marching.exchanged).min() > 1e-2
 
 
+@cache
+def exchanged(kind: str) -> np.ndarray:
+    return marched(SETTINGS[kind](), "ark4", 1000).exchanged
+
+
+@pytest.mark.parametrize("kind", ["driven", "driven, degree 2"])
+@pytest.mark.parametrize("name", ["imex-bdf2", "ark2", "ark3", "ark4", "implicit"])
+def test_what_was_exchanged_is_as_accurate_as_the_values(name: str, kind: str) -> None:
+    """Through prescribed values that vary, by a bath, and by each reaction."""
+    errors = [
+        np.abs(marched(SETTINGS[kind](), name, steps).exchanged - exchanged(kind)).max()
+        for steps in (40, 80)
+    ]
+    assert errors[1] < 2e-3
+    assert np.log2(errors[0] / errors[1]) > 1.8
+
+
+@pytest.mark.parametrize("name", ["ark2", "ark4", "strang", "implicit"])
+def test_conservation_does_not_depend_on_how_stiff_transport_is(name: str) -> None:
+    """Products with K round to 1e-16 of its entries, here 1e7 times those of M / h."""
+    setting = Setting([1e5, 3e4, 2e4], ASSOCIATION, association, cells=24)
+    start = setting.initial(1.0, 2.0, 0.3)
+    values = final(marched(setting, name, 50, initial=start, options=DEFAULT))
+    laws = np.array([[1, 0, 1], [0, 1, 1]])
+    assert laws @ setting.amounts(values) == pytest.approx(
+        laws @ setting.amounts(start), rel=1e-12
+    )
+
+
 LOOSE = TIGHT.__class__(1e-5, "auto")
 
 

@@ -252,7 +252,9 @@ def test_a_reversible_reaction_that_only_goes_forward_is_one(tmp_path):
     model = both(tmp_path, "A -> B", "cell*k*A")
     assert [each.name for each in model.network.reactions] == ["R"]
     assert model.network.reactions[0].reverse is None
-    assert len(both(tmp_path, "A -> B", "cell*A/(k+A)").network.reactions) == 1
+    model = both(tmp_path, "A -> B", "cell*A/(k+A)")
+    assert len(model.network.reactions) == 1
+    assert model.net_laws == ()
 
 
 def test_a_net_law_is_kept_and_refused_for_stochastic_use(tmp_path):
@@ -375,6 +377,20 @@ def test_every_function_is_translated(tmp_path, formula, value):
     text = document(ABC, [reaction("R", "A -> B", law, attributes="")], version=version)
     (found,) = read_sbml(write(tmp_path, text)).network.reactions
     assert rate_of(found, {"A": 2.0}) == pytest.approx(value, rel=1e-14)
+
+
+def test_numbers_keep_every_digit(tmp_path):
+    text = document(ABC, [reaction("R", "A -> B", "cell*A*7")])
+    for written, value in (
+        ('<cn type="e-notation"> 1.1 <sep/> -30 </cn>', 1.1e-30),
+        ('<cn type="e-notation"> 3.3 <sep/> 23 </cn>', 3.3e23),
+        ('<cn type="rational"> 1 <sep/> 3 </cn>', 1 / 3),
+        ("<cn> 0.30000000000000004 </cn>", 0.1 + 0.2),
+    ):
+        assert text.count('<cn type="integer"> 7 </cn>') == 1
+        changed = text.replace('<cn type="integer"> 7 </cn>', written)
+        (found,) = read_sbml(write(tmp_path, changed)).network.reactions
+        assert found.rate.value == value
 
 
 def test_words_of_expressions_are_no_names_of_species(tmp_path):
@@ -510,6 +526,13 @@ def test_a_formula_that_depends_on_itself_is_refused(tmp_path):
     }
     with pytest.raises(CaseError, match=r"model\.xml: p: a formula depends on itself"):
         read(tmp_path, ABC, [reaction("R", "A -> B", "p*A")], extra=extra)
+
+
+def test_a_function_of_more_than_its_variables_is_refused(tmp_path):
+    function = f'<functionDefinition id="f">{mathml("lambda(u, u + A)")}</functionDefinition>'
+    extra = {"listOfFunctionDefinitions": function}
+    with pytest.raises(CaseError, match="the function 'f' has a free variable; found 'A'"):
+        read(tmp_path, ABC, [reaction("R", "A -> B", "f(A)")], extra=extra)
 
 
 @pytest.mark.parametrize("bodies", [["f(u)"], ["g(u)", "f(u)"]])

@@ -18,7 +18,7 @@ HELD = {"F": "0.7", "G": "1 + cos(2*t)"}
 RATES = ("1+sin(t)", "2*t", "t*t/3", "where(t<1 or t>=2, 0, 2)", "exp(-t)/(1+t^2)", "-0.5+t")
 LAWS = (
     "0.30000000000000004*{a}/(2e+300+{a})",
-    "where({a}<=2, {b}, 1)*exp({a})",
+    "where({a}<=2, {b}, 1)*exp({a})-{b}-0.1",
     "{a}^1.5*{b}",
     "-{a}/(1e-07+{b})",
     "where({a}<{b} and not {a}>=2, exp(-{a}), 1+{b}^2)",
@@ -73,7 +73,7 @@ def networks(draw) -> Network:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     network=networks(),
@@ -143,6 +143,16 @@ def test_names_of_reactions_and_species_may_agree(tmp_path):
     found = read_sbml(path).network.reactions
     assert [each.name for each in found] == ["A_", "compartment_"]
     assert [each.rate.value for each in found] == [1, 2]
+
+
+def test_a_file_that_is_not_consistent_is_not_left_behind(tmp_path, monkeypatch):
+    def refuse(path):
+        raise CaseError("inconsistent", found=path.suffix)
+
+    monkeypatch.setattr("fem_rd.chemistry.sbml_out.require_consistent", refuse)
+    with pytest.raises(CaseError, match=r"out\.xml: inconsistent; found '\.part'"):
+        write_sbml(brusselator(), tmp_path / "out.xml", initial={"X": 1, "Y": 2})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import pytest
 from scipy.linalg import expm
 from scipy.stats import chi2
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry import stochastic_kernels as kernels
 from fem_rd.chemistry.equations import (
     mass_action,
@@ -26,6 +25,7 @@ from fem_rd.chemistry.stochastic import Simulation
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.exact import stochastic_kinetics as exact
 from fem_rd.exact.validity import OutOfRange
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 RUNS = 10_000
 SEED = 1

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.balance import balance_of
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.kinetics import kinetics_of
@@ -21,6 +20,7 @@ from fem_rd.chemistry.thermodynamics import (
 from fem_rd.errors import CaseError
 from fem_rd.exact.chemical_thermodynamics import multinomial_potential, triangle_steady_state
 from fem_rd.exact.validity import OutOfRange
+from fem_rd.expressions.expression import Expression
 
 PRINTED = {"abs": 6e-13, "rel": 0}
 STATE = [0.5, 0.3, 0.2]

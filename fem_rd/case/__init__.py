@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fem_rd.case.base import Section, expressions_in
 from fem_rd.case.case import Case
-from fem_rd.expressions.expression import Expression
 from fem_rd.case.loading import load_case
 from fem_rd.case.schema import (
     BuiltinMesh,
@@ -16,6 +15,7 @@ from fem_rd.case.schema import (
     TimeSection,
 )
 from fem_rd.case.units import UnitSystem
+from fem_rd.expressions.expression import Expression
 
 __all__ = [
     "BuiltinMesh",

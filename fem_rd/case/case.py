@@ -13,9 +13,6 @@ from pydantic import TypeAdapter, ValidationError
 from fem_rd.case.base import joined, plain
 from fem_rd.case.checks import cross_checks
 from fem_rd.case.chemistry import Chemistry, ChemistrySection, ambiguous, species_named
-from fem_rd.expressions.expression import SPACE_TIME, shortened
-from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
-from fem_rd.expressions.grammar import words_in
 from fem_rd.case.messages import translated
 from fem_rd.case.quantities import CaseContext, read_expression
 from fem_rd.case.schema import (
@@ -31,6 +28,9 @@ from fem_rd.case.schema import (
 from fem_rd.case.sections import SECTIONS
 from fem_rd.case.units import UnitSystem, split_quantity
 from fem_rd.errors import CaseError, CaseErrors, nearest
+from fem_rd.expressions.expression import SPACE_TIME, shortened
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
+from fem_rd.expressions.grammar import words_in
 
 COMMON: dict[str, Any] = {
     "units": UnitsSection,

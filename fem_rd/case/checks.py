@@ -9,7 +9,6 @@ from typing import Any
 
 from fem_rd.case.base import expressions_in, joined
 from fem_rd.case.chemistry import Chemistry
-from fem_rd.expressions.expression import shortened
 from fem_rd.case.schema import (
     BuiltinMesh,
     GeometryMesh,
@@ -19,6 +18,7 @@ from fem_rd.case.schema import (
     TimeSection,
 )
 from fem_rd.errors import CaseError, nearest
+from fem_rd.expressions.expression import shortened
 
 
 def cross_checks(

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from fem_rd.case.base import Section
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import (
     CaseContext,
     Coefficient,
@@ -28,6 +27,7 @@ from fem_rd.chemistry.equations import (
 )
 from fem_rd.chemistry.network import Complex, Network, Reaction
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 KINDS = ("rate", "combination_rate", "law")
 REVERSE = "reverse_"
@@ -154,15 +154,15 @@ class ReactionSection(Section):
         reactants, _, reversible = _sides(self.equation)
         self._one_of("", needed=True)
         self._one_of(REVERSE, needed=reversible)
-        if self.radius is not None:
-            if order_of(reactants) != 2 or reversible or self.combination_rate is None:
-                error = CaseError(
-                    "only a reaction of two molecules with a combination_rate can be nonlocal",
-                    key=".radius",
-                    found=self.equation,
-                    valid='such as equation = "A + B -> C", combination_rate = ..., radius = ...',
-                )
-                raise as_pydantic(error)
+        pair = order_of(reactants) == 2 and not reversible and self.combination_rate is not None
+        if self.radius is not None and not pair:
+            error = CaseError(
+                "only a reaction of two molecules with a combination_rate can be nonlocal",
+                key=".radius",
+                found=self.equation,
+                valid='such as equation = "A + B -> C", combination_rate = ..., radius = ...',
+            )
+            raise as_pydantic(error)
         return self
 
     def _one_of(self, start: str, *, needed: bool) -> None:

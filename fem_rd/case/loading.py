@@ -11,8 +11,8 @@ from typing import Any
 
 from fem_rd.case.base import joined
 from fem_rd.case.case import Case, read_case
-from fem_rd.expressions.expression import shortened
 from fem_rd.errors import CaseError, CaseErrors
+from fem_rd.expressions.expression import shortened
 
 FILE = "case.toml"
 OVERRIDE = "--set"

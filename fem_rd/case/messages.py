@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from fem_rd.case.base import Section, joined
-from fem_rd.expressions.expression import shortened
 from fem_rd.errors import CaseError, nearest
+from fem_rd.expressions.expression import shortened
 
 _TABLE = "must be a table"
 _WHOLE = "must be a whole number"

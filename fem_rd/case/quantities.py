@@ -16,11 +16,11 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from fem_rd.case.base import joined
+from fem_rd.case.units import UnitSystem, split_quantity
+from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE, SPACE_TIME, Expression, shortened
 from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.expressions.grammar import words_in
-from fem_rd.case.units import UnitSystem, split_quantity
-from fem_rd.errors import CaseError
 
 T = TypeVar("T")
 Tensor = tuple[tuple[Expression, ...], ...]

@@ -16,10 +16,10 @@ from pydantic.fields import FieldInfo
 
 from fem_rd.case.base import Section, plain
 from fem_rd.case.case import COMMON, DEFAULTED, HEADER, OPTIONAL
-from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.case.messages import fields_of, options_of
 from fem_rd.case.sections import SECTIONS
 from fem_rd.case.unit_texts import EXAMPLES
+from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 
 PAGE = Path(__file__).parents[2] / "docs" / "case-reference.md"
 
@@ -103,7 +103,8 @@ Products are written with a space or `*`, quotients with `/`, powers with `^`: `
 def render() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, VALUES, *_functions(), UNITS, *_units(), "## Keys\n", *_header()]
-    for key, schema in {**COMMON, **{model: kind.section for model, kind in SECTIONS.items()}}.items():
+    sections = {model: kind.section for model, kind in SECTIONS.items()}
+    for key, schema in {**COMMON, **sections}.items():
         parts += _sections(schema, key)
     return "\n".join(parts)
 

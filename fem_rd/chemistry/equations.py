@@ -12,11 +12,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from fem_rd.chemistry.network import Complex, Network, Reaction, combinations
+from fem_rd.errors import CaseError, nearest
 from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS
 from fem_rd.expressions.grammar import Call, write_tree
-from fem_rd.chemistry.network import Complex, Network, Reaction, combinations
-from fem_rd.errors import CaseError, nearest
 
 Rate = float | str | Expression
 """A number, the text of an expression of x, y, z, r, t, or that expression."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.network import Network
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from fem_rd.expressions.expression import SPACE
 from fem_rd.chemistry.graph import Graph, Value
 from fem_rd.chemistry.kernels import Floats
 from fem_rd.chemistry.network import Network
 from fem_rd.chemistry.program import Program, compile_values, rates_of, sources_of
+from fem_rd.expressions.expression import SPACE
 
 
 class NodalChemistry:

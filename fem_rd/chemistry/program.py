@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.chemistry import kernels
 from fem_rd.chemistry.graph import Graph, Value, functions
 from fem_rd.chemistry.kernels import Floats, Table
 from fem_rd.chemistry.network import Network, Reaction
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 _NO_FIELDS = np.empty((0, 0))
 

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from scipy.integrate import Radau
 from scipy.optimize import brentq
 
-from fem_rd.expressions.expression import SPACE
 from fem_rd.chemistry.kinetics import kinetics_of
 from fem_rd.chemistry.network import Network
 from fem_rd.chemistry.nodal import NodalChemistry
 from fem_rd.chemistry.structure import conservation_laws
 from fem_rd.errors import CaseError, NumericalError
+from fem_rd.expressions.expression import SPACE
 
 Floats = npt.NDArray[np.float64]
 

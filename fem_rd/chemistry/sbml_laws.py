@@ -155,7 +155,7 @@ def _peeled(
     per_volume = _per_volume(law, names)
     found = []
     for term, constant in per_volume.items():
-        powers = {name: n for name, n in term if name in names.species | names.held}
+        powers = {name: n for name, n in term if name in names.all}  # the size is gone
         factors = {name: n for name, n in sorted(term) if name not in powers}
         enough = all(powers.get(name, 0) >= n for name, n in side.items())
         if constant > 0 and enough and all(n > 0 for n in powers.values()):

@@ -34,7 +34,7 @@ class Symbols:
 
     ``names`` are the species, by their identifiers; ``size`` is what the compartment's size is
     called in formulas and ``volume`` its value; ``variables`` are the names in laws; ``rules`` are
-    the assigned formulas, ``assigned`` all that have one; ``reacting`` are the species in reactions.
+    the assigned formulas, ``assigned`` all that have one; ``reacting`` are species in reactions.
     """
 
     def __init__(self, model: libsbml.Model) -> None:
@@ -60,6 +60,7 @@ class Symbols:
         self.names = _renamed(self.species)
         self.variables = frozenset((*self.names.values(), "t"))
         self.size = unlike("V", self.variables)
+        self._all_variables = self.variables | {self.size}
         self.volume = self._common_volume()
 
     def start(self, identifier: str) -> float:
@@ -91,7 +92,7 @@ class Symbols:
     def expression(self, node: libsbml.ASTNode, local: Mapping[str, str] = _NOTHING) -> Expression:
         """A formula of concentrations, the time and `size`; ``local`` texts come first."""
         text = self._formula(node, lambda name: local.get(name) or self._running(name))
-        return Expression.parse(text, names=self.variables | {self.size}, where=None)
+        return Expression.parse(text, names=self._all_variables, where=None)
 
     def _running(self, identifier: str) -> str:
         """The text that stands for an identifier while time goes on."""

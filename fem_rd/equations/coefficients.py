@@ -9,8 +9,8 @@ import ufl
 from dolfinx import fem
 from dolfinx.mesh import Mesh
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.case.quantities import Tensor
+from fem_rd.expressions.expression import Expression
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sin": ufl.sin,

@@ -24,9 +24,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.chemistry.network import Complex, Reaction
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 
 Array = npt.NDArray[np.float64]
 

@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fem_rd.expressions.functions import OPERATORS, numpy_functions
-from fem_rd.expressions.grammar import Call, ExpressionError, Tree, read_number, read_tree, write_tree
 from fem_rd.errors import CaseError
+from fem_rd.expressions.functions import OPERATORS, numpy_functions
+from fem_rd.expressions.grammar import (
+    Call,
+    ExpressionError,
+    Tree,
+    read_number,
+    read_tree,
+    write_tree,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,8 @@ import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from fem_rd.expressions.functions import COMPARISONS, CONSTANTS, FUNCTIONS, SCALAR
 from fem_rd.errors import nearest
+from fem_rd.expressions.functions import COMPARISONS, CONSTANTS, FUNCTIONS, SCALAR
 
 LONGEST = 4000  # characters
 DEEPEST = 150  # nested operations: well within Python's recursion limit

@@ -7,10 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from dolfinx import geometry
 from mpi4py import MPI
+from numpy.typing import ArrayLike
 
 from fem_rd.case.base import joined
-from fem_rd.expressions.expression import Expression
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import Expression
 from fem_rd.models.assembly import Array
 from fem_rd.models.place import Place
 from fem_rd.observables import Observable
@@ -30,7 +31,8 @@ class Integrals:
     def __call__(self, time: float, concentrations: Array) -> dict[str, float]:
         """By name, from concentrations of shape (species, nodes). Collective."""
         place = self._place
-        env = {**place.nodes, "t": time, **dict(zip(self._species, concentrations, strict=True))}
+        named: dict[str, Array] = dict(zip(self._species, list(concentrations), strict=True))
+        env: dict[str, Array | float] = {**place.nodes, **named, "t": time}
         local = np.array(
             [
                 float(np.sum(place.volumes * expression.evaluate(env)))
@@ -55,7 +57,7 @@ class Probes:
         for name, point in points.items():
             self._add(joined(key, name), point)
 
-    def __call__(self, values: Array) -> dict[str, float]:
+    def __call__(self, values: ArrayLike) -> dict[str, float]:
         """Values at the points by name, from owned nodal values. Collective."""
         if not self._names:
             return {}

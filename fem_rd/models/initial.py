@@ -36,9 +36,10 @@ def noise_at(place: Place, seed: int, name: str) -> Array:
     """
     positions = place.positions
     comm: MPI.Comm = place.domain.mesh.comm
-    ends = np.array([-positions.min(axis=0, initial=np.inf), positions.max(axis=0, initial=-np.inf)])
+    signed = np.concatenate([-positions, positions], axis=1)
+    ends = signed.max(axis=0, initial=-np.inf)
     comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
-    lowest, highest = -ends[0], ends[1]
+    lowest, highest = -ends[:3], ends[3:]
     grain = _NEAR * float((highest - lowest).max())
     cells = np.rint((positions - lowest) / grain).astype(np.int64).view(np.uint64)
     start = np.uint64((zlib.crc32(name.encode()) << 32) ^ (seed & 0xFFFFFFFF))
@@ -50,7 +51,7 @@ def noise_at(place: Place, seed: int, name: str) -> Array:
 
 
 def _mixed(bits: Bits) -> Bits:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit depends on every other."""
+    """One step of SplitMix64 (Steele, Lea and Flood 2014): every bit depends on every other."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

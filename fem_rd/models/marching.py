@@ -34,7 +34,8 @@ def march_for(
         return SteadyMarch(problem, _solver(case, problem, auto, 0, interpolation), flows)
     step = case.time.step
     adaptive = step is None
-    scheme = scheme_named(case.time.scheme, adaptive=adaptive)
+    name = cast(str, case.time.scheme)  # the case is read with its model's default
+    scheme = scheme_named(name, adaptive=adaptive)
     solver = _solver(
         case, problem, "icc", 0 if adaptive else EARLIER_SOLUTIONS, interpolation
     )

@@ -9,10 +9,11 @@ import numpy as np
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
+from numpy.typing import ArrayLike
 from petsc4py import PETSc
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.equations.coefficients import Coefficients
+from fem_rd.expressions.expression import Expression
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import Array, OwnedVector, measures, owned_coordinates
 from fem_rd.numerics.spaces import lagrange_space
@@ -83,7 +84,7 @@ class Place:
         """A function of the space."""
         return fem.Function(self.space, name=name)
 
-    def fill(self, function: fem.Function, values: Array) -> None:
+    def fill(self, function: fem.Function, values: ArrayLike) -> None:
         """Give a function its owned nodal values. Collective."""
         function.x.array[: self.owned] = values
         function.x.scatter_forward()

@@ -9,7 +9,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.chemistry.network import Network
+from fem_rd.chemistry.network import Integers, Network, written
 from fem_rd.chemistry.structure import conservation_laws
 from fem_rd.models.assembly import Array
 from fem_rd.models.budget import Budget
@@ -90,8 +90,8 @@ class Account:
         for (species, part, _), value in zip(self._contents, amounts, strict=True):
             place = f"_{part}" if part else ""
             where = f"in {part}" if part else "in the domain"
-            name = f"amount_{names[species]}{place}"
-            yield Observable(name, float(value), units.amount, f"amount of {names[species]} {where}")
+            name, text = f"amount_{names[species]}{place}", f"amount of {names[species]} {where}"
+            yield Observable(name, float(value), units.amount, text)
         yield from self._moved("rate", -flows, units.rate, "per time")
         if exchanged is not None:
             yield from self._moved("left", -exchanged, units.amount, "since the start")
@@ -116,13 +116,11 @@ class Account:
     def _conserved(self, amounts: Array, units: Units) -> Iterator[Observable]:
         """What reactions do not change: only flows through boundaries can."""
         totals = self._totals(amounts)
-        for index, law in enumerate(self._laws):
-            terms = [
-                name if count == 1 else f"{count} {name}"
-                for name, count in zip(self._network.species, law, strict=True)
-                if count
-            ]
-            text = f"{' + '.join(terms)}, which reactions conserve"
+        for index in range(len(self._laws)):
+            law: Integers = self._laws[index]
+            named = zip(self._network.species, map(int, law.flat), strict=True)
+            side = tuple((name, count) for name, count in named if count)
+            text = f"{written(side)}, which reactions conserve"
             yield Observable(f"conserved_{index + 1}", float(law @ totals), units.amount, text)
 
     def _missing(self, amounts: Array, flows: Array, exchanged: Array | None) -> float:

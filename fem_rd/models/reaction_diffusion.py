@@ -190,7 +190,7 @@ class ReactionDiffusionModel:
 
     def _with_thermodynamics(self) -> FieldThermodynamics:
         """For the conserved totals at the start. Raises `CaseError` where it has no meaning."""
-        mean = self._account.initial / self._domain.volume()
+        mean = np.divide(self._account.initial, self._domain.volume(), dtype=np.float64)
         try:
             return FieldThermodynamics(self._network, self._transports, self._place, mean)
         except CaseError as error:

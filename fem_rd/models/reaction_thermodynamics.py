@@ -70,7 +70,7 @@ class FieldThermodynamics:
         )
 
     def observables(self, densities: Mapping[str, Array], units: Sequence[str]) -> list[Observable]:
-        """Integrals over the domain; ``units`` of an amount and of an amount per time. Collective."""
+        """Integrals over the domain; ``units``: of an amount, and of it per time. Collective."""
         local = np.array([self._place.volumes @ values for values in densities.values()])
         self._place.domain.mesh.comm.Allreduce(MPI.IN_PLACE, local)
         amount, rate = (f"k_B T {unit}" for unit in units)

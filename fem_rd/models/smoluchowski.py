@@ -159,7 +159,7 @@ class SmoluchowskiModel:
     def describe(self) -> Mapping[str, str]:
         """Unknowns, elements, scheme."""
         time = self._case.time
-        scheme = "steady state" if time is None else time.scheme
+        scheme = "steady state" if time is None else str(time.scheme)
         return {
             "unknowns": f"{self._place.unknowns}",
             "elements": f"Lagrange of degree {self._case.section.degree}",
@@ -180,9 +180,10 @@ class SmoluchowskiModel:
 
     def _exchanged(self, unit: str) -> list[Observable]:
         """The account since the start, through each boundary and by each source."""
+        entered = zip(self._transport.channel_names, self._march.exchanged, strict=True)
         return [
             Observable(f"exchanged_{name}", float(value), unit, f"amount that entered at {name}")
-            for name, value in zip(self._transport.channel_names, self._march.exchanged, strict=True)
+            for name, value in entered
         ]
 
     def _amount_functionals(self) -> dict[str, Array]:

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from fem_rd.case.case import Case
-from fem_rd.expressions.expression import Expression
 from fem_rd.case.schema import GeometryMesh
 from fem_rd.case.sections.boundaries import Dirichlet, FarField, Robin
 from fem_rd.case.sections.smoluchowski import SmoluchowskiSection
 from fem_rd.exact import capture, potential
 from fem_rd.exact.sphere import ReactiveSphere
+from fem_rd.expressions.expression import Expression
 from fem_rd.models.protocol import Curve, Exact, Prediction
 
 GEOMETRY = "spherical-shell"

@@ -11,11 +11,11 @@ import ufl
 from dolfinx import fem
 from petsc4py import PETSc
 
-from fem_rd.expressions.expression import Expression
 from fem_rd.case.quantities import Diffusion
 from fem_rd.case.sections.boundaries import Boundary, Dirichlet, FarField, Flux, Robin
 from fem_rd.equations import smoluchowski as equation
 from fem_rd.equations.coefficients import Coefficients
+from fem_rd.expressions.expression import Expression
 from fem_rd.models.assembly import Array, OwnedVector, diagonal_matrix, matrix
 from fem_rd.models.budget import Channel, Exchange, Reservoir
 from fem_rd.models.place import Place

@@ -8,10 +8,10 @@ import numpy as np
 
 from fem_rd import compat
 from fem_rd.case.base import joined
-from fem_rd.expressions.expression import Expression
 from fem_rd.case.quantities import Diffusion, Tensor
 from fem_rd.case.sections.boundaries import Dirichlet, FarField, Robin
 from fem_rd.errors import CaseError, CaseErrors, FemRdError, nearest
+from fem_rd.expressions.expression import Expression
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import Array, coordinates_by_name
 from fem_rd.models.transport import Mobile

@@ -10,6 +10,7 @@ from petsc4py import PETSc
 
 from fem_rd.numerics.newton import Newton
 from fem_rd.numerics.nodal import combine, slope_between
+from fem_rd.numerics.norm import SpeciesNorm
 from fem_rd.numerics.reactive import Fields, ReactiveProblem
 from fem_rd.numerics.schemes import RungeKutta
 from fem_rd.numerics.stepping import Step
@@ -19,6 +20,7 @@ from fem_rd.state import State
 Array = npt.NDArray[np.float64]
 
 _FIRST_SCALE = 1e-3
+_FAR = 0.5  # relative change by which a stage is extrapolated
 
 
 class ImplicitStepper:
@@ -35,6 +37,7 @@ class ImplicitStepper:
         self._now, self._stage = Fields(problem, self._terms[0]), Fields(problem)
         self._slope, self._moved, self._error = (Fields(problem) for _ in range(3))
         self._base = np.zeros(problem.shape)
+        self._norm = SpeciesNorm(problem)
         self._flows_now: Array = np.zeros(0)
 
     @property
@@ -112,12 +115,21 @@ class ImplicitStepper:
         coefficients[0] = 1.0
         coefficients[1 : len(row)] = size * np.array(row[:-1])
         combine(coefficients, self._flat, self._base.ravel())
-        latest = self._terms[index] if index else self._slope.array
-        np.multiply(latest, shift, out=self._stage.array)
-        self._stage.array += self._base
+        self._guess(shift, self._terms[index] if index else self._slope.array)
         sources = self._newton.solve(time, shift, self._base, self._stage)
         slope = self._terms[1 + index]
         slope_between(self._stage.array.ravel(), self._base.ravel(), shift, slope.ravel())
         np.subtract(slope, sources, out=self._moved.array)
         moved = self.problem.flows(time, self._stage.vectors, self._moved.vectors)
         return np.concatenate([moved, self._newton.totals])
+
+    def _guess(self, shift: float, slope: Array) -> None:
+        """Where Newton's method begins: ahead by the last slope, or here where that is far away.
+
+        A slope of stiff components points far beyond the solution.
+        """
+        np.multiply(slope, shift, out=self._stage.array)
+        self._stage.array += self._base
+        ahead = self._stage.array - self._now.array
+        if not self._norm.relative(ahead, self._now.array) <= _FAR:
+            np.copyto(self._stage.array, self._now.array)

@@ -21,7 +21,7 @@ _WEIGHTS = (2 / 9, 1 / 3, 4 / 9, 0.0)
 _ERRORS = (5 / 72, -1 / 12, -1 / 9, 1 / 8)  # companion less scheme, with the sign turned
 
 _SAFETY, _GROWTH, _CUT = 0.9, 5.0, 0.2
-_SMALLEST = 1e-9  # of a step: numbers that are not finite even then stay so
+_SMALLEST = 1e-5  # of a step: numbers that are not finite even then stay so
 _MOST = 10_000  # sub-steps of one step: more are a case for an implicit scheme
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from fem_rd.case.base import Section
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import Coefficient, Quantity, as_pydantic
 from fem_rd.case.schema import NOT_NEGATIVE
 from fem_rd.errors import CaseError, nearest
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 ZERO = Expression.constant(0.0)
 

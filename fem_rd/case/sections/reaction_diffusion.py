@@ -1,4 +1,7 @@
-"""The section of the reaction-diffusion model: dc_i/dt = div(D_i (grad c_i + c_i grad U_i)) + R_i."""
+"""The section of the reaction-diffusion model.
+
+dc_i/dt = div(D_i (grad c_i + c_i grad U_i)) + R_i for each species i of [chemistry].
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from typing import Annotated, Any
 from pydantic import Field, StrictBool, StrictInt
 
 from fem_rd.case.base import Section
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import (
     Bounds,
     CaseContext,
@@ -22,6 +24,7 @@ from fem_rd.case.quantities import (
 )
 from fem_rd.case.schema import NOT_NEGATIVE, Order, Point
 from fem_rd.case.sections.boundaries import ZERO, BoundaryField
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 Initial = Expression | dict[str, Expression]
 

@@ -7,7 +7,6 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from fem_rd.case.base import Section, joined
-from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.case.quantities import (
     Coefficient,
     Diffusion,
@@ -17,6 +16,7 @@ from fem_rd.case.quantities import (
 from fem_rd.case.schema import NOT_NEGATIVE, Order
 from fem_rd.case.sections.boundaries import ZERO, BoundaryField, FarField
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 
 class VolumeRate(Section):
