@@ -101,7 +101,7 @@ class Checkpoints:
         with np.load(layout, allow_pickle=False) as archive:
             positions = archive[_DISTRIBUTED + _POSITIONS].T
         distance, index = cKDTree(positions).query(self._positions)
-        extent = float(np.ptp(positions, axis=0).max(initial=0.0))
+        extent = float(np.ptp(positions, axis=0).max()) if len(positions) else 0.0
         total = self._comm.allreduce(len(self._positions))
         other = total != len(positions) or bool((distance > NEAR * extent).any())
         message = "the checkpoint was made on another mesh than the case has now"

@@ -46,7 +46,7 @@ def build(directory: Path, text: str, *overrides: str) -> Model:
     domain = None
     if case.mesh is not None:
         domain = build_domain(case.mesh, MPI.COMM_SELF, case_dir=directory)
-    return build_model(case, domain, Log(quiet=True))
+    return build_model(case, domain, MPI.COMM_SELF, Log(quiet=True))
 
 
 def model_of(directory: Path, text: str, *overrides: str) -> SmoluchowskiModel:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import libsbml
 
+from fem_rd.chemistry.network import Reaction
+from fem_rd.chemistry.sbml import SbmlModel, read_sbml
+
 LEVEL_3 = "http://www.sbml.org/sbml/level3"
 LEVEL_2 = "http://www.sbml.org/sbml/level2/version4"
+V = 2.5  # size of the compartment
+CONSTANTS = {"k": 0.3, "q": 0.7}
 
 
 def math(formula: str) -> str:
@@ -37,6 +43,9 @@ def amount(name: str, start: float = 1.0, **attributes: object) -> str:
     return species(
         name, None, initialAmount=start, **{"hasOnlySubstanceUnits": "true", **attributes}
     )
+
+
+ABC = [species("A"), species("B"), species("C")]
 
 
 def reaction(
@@ -73,7 +82,7 @@ def document(
     reactions: Sequence[str],
     *,
     parameters: Mapping[str, float] | None = None,
-    volume: float | None = 2.5,
+    volume: float | None = V,
     compartments: str = "",
     extra: Mapping[str, str] | None = None,
     root: str = "",
@@ -111,6 +120,25 @@ def write(directory: Path, text: str | bytes) -> Path:
     path = directory / "model.xml"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     return path
+
+
+def read(directory: Path, *parts: object, **more: object) -> SbmlModel:
+    """What the file of a `document` with these arguments is read as."""
+    return read_sbml(write(directory, document(*parts, **more)))
+
+
+def one(directory: Path, equation: str, law: str, **more: object) -> Reaction:
+    """The reaction that a file with one reaction among A, B, C is read as."""
+    model = read(directory, ABC, [reaction("R", equation, law, **more)], parameters=CONSTANTS)
+    (found,) = model.network.reactions
+    return found
+
+
+def rate_of(found: Reaction, concentrations: dict[str, float]) -> float:
+    """R, by the definition of `fem_rd.chemistry.network`."""
+    if found.law is not None:
+        return float(found.law.evaluate(concentrations))
+    return found.rate.value * prod(concentrations[name] ** n for name, n in found.reactants)
 
 
 def _of_version(body: str, version: int) -> str:

@@ -117,6 +117,11 @@ def test_the_file_is_consistent_for_libsbml_and_has_what_it_should(tmp_path):
     ]  # fmt: skip
     held = [each.getId() for each in model.getListOfSpecies() if each.getBoundaryCondition()]
     assert held == ["A", "B"]
+    assert [model.getSpecies(each).getConstant() for each in ("A", "B", "X")] == [
+        True,
+        False,
+        False,
+    ]
     formula = libsbml.formulaToL3String(model.getReaction("grow").getKineticLaw().getMath())
     assert formula == "compartment * k * X^2 * Y"
     assert not model.getReaction("turn").getReversible()

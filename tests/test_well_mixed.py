@@ -239,7 +239,7 @@ from mpi4py import MPI
 from fem_rd.case.loading import load_case
 from fem_rd.log import Log
 from fem_rd.models.registry import build_model
-model = build_model(load_case(Path(sys.argv[1])), None, Log(quiet=True))
+model = build_model(load_case(Path(sys.argv[1])), None, MPI.COMM_WORLD, Log(quiet=True))
 for stop in (0.5, 5.0):
     while model.time < stop:
         model.advance(stop)

@@ -190,7 +190,7 @@ class _Reader:
         schemas.update((key, COMMON[key]) for key in keys if key not in ("units", "mesh"))
         read = {key: self._section(key, schema) for key, schema in schemas.items()}
         self.stop_if_wrong()
-        time = _with_scheme(read["time"], model)
+        time = _completed(read["time"], model)
         return {"mesh": mesh, "chemistry": None, **read, "time": time}
 
     def chemistry(self, section: ChemistrySection | None, directory: Path) -> Chemistry | None:
@@ -225,19 +225,26 @@ def _common(model: str) -> list[str]:
     return [key for key in COMMON if key not in absent]
 
 
-def _with_scheme(time: TimeSection | None, model: str) -> TimeSection | None:
-    """The section with the model's scheme where it names none. Raises `CaseErrors`."""
+def _completed(time: TimeSection | None, model: str) -> TimeSection | None:
+    """The section with the model's scheme and tolerance where it gives none.
+
+    Raises `CaseErrors` for a scheme that the model does not know.
+    """
     if time is None:
         return None
-    known = SECTIONS[model].schemes
-    if time.scheme is None:
-        return time.model_copy(update={"scheme": known[0]}) if known else time
-    if time.scheme in known:
-        return time
-    hint = nearest(time.scheme, known)
-    message = f"unknown scheme of {model}{hint}" if known else f"{model} has its own way with time"
-    valid = sorted(known) or "no scheme"
-    raise CaseErrors([CaseError(message, key="time.scheme", found=time.scheme, valid=valid)])
+    kind = SECTIONS[model]
+    known = kind.schemes
+    if time.scheme is not None and time.scheme not in known:
+        hint, own = nearest(time.scheme, known), f"{model} has its own way with time"
+        message = f"unknown scheme of {model}{hint}" if known else own
+        valid = sorted(known) or "no scheme"
+        raise CaseErrors([CaseError(message, key="time.scheme", found=time.scheme, valid=valid)])
+    adaptive = time.step is None
+    filled = {
+        "scheme": time.scheme or next(iter(known), None),
+        "tolerance": time.tolerance or (kind.tolerance if adaptive else None),
+    }
+    return time.model_copy(update=filled)
 
 
 def _parameter(name: str, value: object, context: CaseContext, later: Collection[str]) -> float:

@@ -240,7 +240,7 @@ class TimeSection(Section):
     )
     tolerance: Annotated[float | None, Quantity("1", Bounds(above=0.0, below=1.0))] = Field(
         default=None,
-        description="relative local error of adaptive steps (1e-4 if not given); not with `step`",
+        description="relative local error of adaptive steps (if not given 1e-4, well-mixed 1e-8); not with `step`",
         examples=[1e-4],
     )
     initial_step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(
@@ -251,12 +251,6 @@ class TimeSection(Section):
     max_step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(
         default=None, description="longest adaptive step; not with `step`", examples=["1 ns"]
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_tolerance(cls, data: Any) -> Any:
-        adaptive = isinstance(data, dict) and "step" not in data
-        return {"tolerance": 1e-4, **data} if adaptive else data
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

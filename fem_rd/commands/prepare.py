@@ -39,7 +39,7 @@ def prepare(case: Case, petsc: Sequence[str], comm: MPI.Comm, log: Log) -> Prepa
                 domain = build_domain(
                     case.mesh, comm, case_dir=case.path, trust=case.trust, log=log
                 )
-        return Prepared(case, domain, build_model(case, domain, log), schedule)
+        return Prepared(case, domain, build_model(case, domain, comm, log), schedule)
 
 
 def case_file(case: Case) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from mpi4py import MPI
+
 from fem_rd.case.case import Case
 from fem_rd.errors import CaseError
 from fem_rd.log import Log
@@ -17,7 +19,7 @@ MODELS = {
 }
 
 
-def build_model(case: Case, domain: Domain | None, log: Log) -> Model:
+def build_model(case: Case, domain: Domain | None, comm: MPI.Comm, log: Log) -> Model:
     """The model of ``case`` on ``domain``, None for models without a mesh, ready to advance.
 
     Raises `CaseError` or `CaseErrors` for what does not fit the mesh. Collective.
@@ -29,5 +31,5 @@ def build_model(case: Case, domain: Domain | None, log: Log) -> Model:
             found=f"a mesh of {domain.dimension}",
         )
     module, name = MODELS[case.model].split(":")
-    model: Model = getattr(import_module(module), name)(case, domain, log)
+    model: Model = getattr(import_module(module), name)(case, domain or comm, log)
     return model

@@ -65,13 +65,12 @@ class System(Protocol):
 class WellMixedModel:
     """One run of a network in a stirred vessel, ready to advance."""
 
-    def __init__(self, case: Case, domain: None, log: Log) -> None:
+    def __init__(self, case: Case, comm: MPI.Comm, log: Log) -> None:
         section: WellMixedSection = case.section
         chemistry = cast(Chemistry, case.chemistry)  # the model's kind requires it
         _check(case, chemistry)
         self._names = chemistry.network.species
         self._system: System
-        comm = MPI.COMM_WORLD
         if section.method == "stochastic":
             self._system = EventSystem(case, section, chemistry, comm, log)
         else:

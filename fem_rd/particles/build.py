@@ -41,7 +41,7 @@ def kernels() -> tuple[Any, Any]:
     """
     ffi = cffi.FFI()
     for header in sorted(SOURCES.glob("*.h")):
-        ffi.cdef(_declarations(header))
+        ffi.cdef(_declarations(header.read_text("utf-8")))
     return ffi, ffi.dlopen(str(_library(_compiler(), _directory())))
 
 
@@ -51,9 +51,11 @@ def pointer(kind: str, array: npt.NDArray[Any]) -> Any:
     return ffi.cast(kind, array.ctypes.data)
 
 
-def _declarations(header: Path) -> str:
-    lines = header.read_text("utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("#"))
+def _declarations(header: str) -> str:
+    """What cffi reads of a header; nothing of one that defines functions for other sources."""
+    if "static inline" in header:
+        return ""
+    return "\n".join(line for line in header.splitlines() if not line.startswith("#"))
 
 
 def _compiler() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from fem_rd.output.reading import Fields, read_fields, read_times
 from fem_rd.output.results import ResultsDirectory, read_json
 from fem_rd.output.series import TIME, read_series
+from fem_rd.report.kinds import Kind, kind_of
 
 Floats = NDArray[np.float64]
 Json = Mapping[str, Any]
+_ASKED = ("integrals", "derived")  # tables of a model's section whose keys are observables
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Result:
     error: float | None
     description: str
     comparisons: tuple[Comparison, ...]
+    kind: Kind
 
     @property
     def is_residual(self) -> bool:
@@ -180,6 +184,7 @@ class Contents:
                 error=entry.get("error"),
                 description=entry.get("description") or "",
                 comparisons=tuple(self._comparisons(name)),
+                kind=self.kind(name),
             )
             for name, entry in _mapping(self.summary, "observables").items()
         ]
@@ -206,6 +211,20 @@ class Contents:
         )
         return entry.get("description") or name, entry.get("unit") or ""
 
+    def error(self, name: str) -> float | None:
+        """Standard error of the last value of an observable, where it is known."""
+        error = _mapping(self.summary, "observables", name).get("error")
+        return None if error is None else float(error)
+
+    @cached_property
+    def species(self) -> tuple[str, ...]:
+        """The unknowns, which most observables are of."""
+        return tuple(self.part("unknowns"))
+
+    def kind(self, name: str) -> Kind:
+        """What an observable is, by its name."""
+        return kind_of(name, self.species, self._asked)
+
     def time(self) -> Floats:
         """Times of the series, shape (rows,)."""
         return self.series.get(TIME, np.empty(0))
@@ -231,6 +250,14 @@ class Contents:
         entries = _mapping(self.run, "exact", "profiles").get(field) or []
         profiles = map(_profile, entries if isinstance(entries, list) else [entries])
         return [profile for profile in profiles if len(profile.x) > 1]
+
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        """Observables that the case defines."""
+        sections = [self.part("case", section) for section in self.part("case")]
+        return frozenset(
+            name for section in sections for table in _ASKED for name in _mapping(section, table)
+        )
 
     def _comparisons(self, name: str) -> Iterator[Comparison]:
         for key, kind in (("expected", "expected"), ("predictions", "theory")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup, escape
 
@@ -85,6 +85,13 @@ def sentence(text: str) -> str:
     first = text.split(maxsplit=1)[0].strip(",:") if text.strip() else ""
     start = text[:1].upper() if len(first) > 1 else text[:1]
     return start + text[1:].rstrip(".") + "." if text else ""
+
+
+def spoken(words: Sequence[str], between: str = ", ") -> str:
+    """A list in a sentence: A, B and C; with semicolons ``between`` them no "and"."""
+    if between != ", ":
+        return between.join(words)
+    return " and ".join(filter(None, [between.join(words[:-1]), *words[-1:]]))
 
 
 def size(bytes_: float) -> str:

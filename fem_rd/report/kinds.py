@@ -6,7 +6,7 @@ a case asks for has the case's own names: it is what the run is about, and stand
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 RESULTS, CONCENTRATIONS, AMOUNTS = "Results", "Concentrations", "Amounts"
@@ -73,11 +73,6 @@ def own_species(name: str, species: Collection[str]) -> str | None:
 def in_order(headings: Collection[str]) -> Iterator[str]:
     """The headings in the order of the page."""
     return (heading for heading in HEADINGS if heading in headings)
-
-
-def spoken(words: Sequence[str]) -> str:
-    """A list in a sentence: A, B and C."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _by_end(name: str, species: Collection[str]) -> Kind | None:

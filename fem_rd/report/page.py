@@ -14,8 +14,9 @@ from fem_rd.errors import FemRdError
 from fem_rd.log import duration
 from fem_rd.report import formatting
 from fem_rd.report.contents import Contents, Result
-from fem_rd.report.curves import profile_plots, series_plots
-from fem_rd.report.pictures import field_plots
+from fem_rd.report.fields import field_plots
+from fem_rd.report.profiles import profile_plots
+from fem_rd.report.series import series_plots
 from fem_rd.report.style import Plot, drawing, inline_svg, save_png
 
 _MOST_CARDS = 3

@@ -1,54 +1,32 @@
-"""Pictures of fields, one figure for each: sections of a body, a surface, or a line."""
+"""Pictures of fields: a row of panels for each field, with the scale of its colours beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.collections import TriMesh
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.tri import Triangulation
 
-from fem_rd.output.reading import Cells, Fields
-from fem_rd.report.contents import Contents, Floats
-from fem_rd.report.cutting import Section, cut, dimension, flat, plane_axes, simplices
-from fem_rd.report.formatting import labelled, sentence, unit_text
-from fem_rd.report.style import CURVES, Plot, new_figure, plain_numbers, quiet
+from fem_rd.output.reading import Fields
+from fem_rd.report.contents import Contents
+from fem_rd.report.formatting import labelled, sentence, spoken, unit_text
+from fem_rd.report.planes import UNIFORM, Floats, Panel
+from fem_rd.report.style import Plot, new_figure, plain_numbers, quiet
 
-_MOST_TIMES = 4
-_WIDTH, _FULL_WIDTH, _LINE_HEIGHT, _TALLEST = 4.8, 9.8, 3.0, 4.6  # inches
-_BAR, _HEADING = 1.2, 0.6  # inches for the colour bar and for the text around a picture
-_NEARLY = 0.01  # of the size of the body
-_DIFFERENT = 0.05  # of the range of the field, between the quantiles of two sections
-_NOTABLE = 0.15  # of the range, away from the median: what a closer view is for
-_CLOSER, _MARGIN = 0.5, 1.3  # of the width: when to look closer; how much to leave around
+_HALF_WIDTH, _FULL_WIDTH, _TALLEST = 4.8, 9.8, 4.6  # inches
+_LEFT, _BAR, _ABOVE, _BELOW, _GAP = 0.62, 0.85, 0.26, 0.5, 0.12  # inches around panels
+_BAR_OFF, _BAR_WIDTH = 0.08, 0.1  # inches
 _SIGNED = 0.05  # of the largest value: a negative part larger than this is meant
-_UNIFORM = 1e-9  # relative: a field that varies less is uniform
 _LEVELS = 8
-_TWENTIETHS = np.linspace(0.0, 1.0, 21, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class _Plane:
-    """A section, what it is called, and the names of its axes."""
-
-    section: Section
-    heading: str
-    axes_names: tuple[str, str]
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """A picture in a figure: values on a plane, seen between two corners of it, (2, 2)."""
-
-    plane: _Plane
-    values: Floats
-    heading: str
-    window: Floats
+_ROOM_FOR_LEVELS = 3.0  # inches: on smaller panels lines of equal value would hide the colours
+_DECADES, _DEEPEST, _LOW = 1e3, 1e-6, 0.05  # when colours are logarithmic, down to where
 
 
 @dataclass(frozen=True)
@@ -58,193 +36,189 @@ class _Colours:
     name: str
     lowest: float
     highest: float
+    logarithmic: bool = False
 
     @property
     def norm(self) -> Normalize:
-        return Normalize(self.lowest, self.highest)
+        """What takes values to numbers between 0 and 1."""
+        kind = LogNorm if self.logarithmic else Normalize
+        return kind(self.lowest, self.highest, clip=True)
 
 
-def field_plots(contents: Contents) -> Iterator[Plot]:
-    """One figure for each field: at the end of a run, or at some times of it."""
-    if not len(contents.times):
-        return
-    fields = contents.fields()
-    if max(map(dimension, fields.cells)) == 1:
-        for name in fields.values:
-            yield _line_plot(contents, name)
-        return
-    planes = [plane for plane in _planes(contents, fields) if len(plane.section.triangles)]
-    for name in fields.values if planes else ():
-        if len(contents.times) > 1:
-            panels = _panels_over_time(contents, name, planes[0])
-        else:
-            panels = _panels_of_planes(_scalar(fields, name), planes)
-        # a run that failed may have left what cannot be drawn
-        drawable = [panel for panel in panels if np.isfinite(panel.values).all()]
-        if drawable:
-            yield _picture(contents, name, drawable)
+@dataclass(frozen=True)
+class Row:
+    """A field as panels with one scale of colours; ``label`` (``unit``) stands beside it."""
+
+    name: str
+    label: str
+    unit: str
+    panels: Sequence[Panel]
+    colours: _Colours
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value seen."""
+        values = [panel.values for panel in self.panels]
+        return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+
+    @property
+    def one_window(self) -> bool:
+        """Whether all panels show the same part of the plane."""
+        return all(np.array_equal(panel.window, self.panels[0].window) for panel in self.panels)
 
 
-def _planes(contents: Contents, fields: Fields) -> list[_Plane]:
-    """The sections worth showing: the one the run asks for, or two through the middle."""
-    body = max(fields.cells, key=dimension)
-    if dimension(body) == 2:
-        return [_Plane(flat(fields.points, simplices(body)), "", ("x", "y"))]
-    lowest, highest = fields.points.min(axis=0), fields.points.max(axis=0)
-    middle = 0.5 * (lowest + highest)
-    middle[np.abs(middle) < _NEARLY * (highest - lowest)] = 0.0  # not off by a mesh's asymmetry
-    wanted = contents.run.get("views", {}).get("slice")
-    if wanted:
-        origin = np.array(wanted.get("origin", middle), dtype=np.float64)
-        normals = [np.array(wanted["normal"], dtype=np.float64)]
-    else:
-        origin, normals = middle, [np.eye(3)[2], np.eye(3)[1]]
+def row_of(name: str, fields: Fields, panels: Sequence[Panel], *, density: bool) -> Row:
+    """The row of a field; a ``density`` that spans decades has logarithmic colours."""
+    label = name if fields.values[name].ndim == 1 else f"magnitude of {name}"
+    seen = np.concatenate([panel.values for panel in panels]) if panels else np.zeros(1)
+    colours = (_logarithmic(seen) if density else None) or _colours(seen)
+    return Row(name, label, fields.units.get(name, ""), panels, colours)
+
+
+def picture(contents: Contents, rows: Sequence[Row], plane: str, remark: str) -> Plot:
+    """Rows of fields, columns of times or sections; single panels stand side by side."""
+    side_by_side = len(rows) > 1 and all(len(row.panels) == 1 for row in rows)
     unit = unit_text(contents.unit("length"))
-    return [_plane(fields.points, body, origin, normal, unit) for normal in normals]
+    figure = _side_by_side(rows, unit) if side_by_side else _stacked(rows, unit)
+    ranges = spoken([_range_text(row) for row in rows], "; ")
+    place = f" in the plane {plane}" if plane else ""
+    if len(rows) == 1:
+        caption = f"{rows[0].label}{place}, {ranges.removeprefix(rows[0].label).strip()}{remark}"
+    else:
+        caption = f"{spoken([row.label for row in rows])}{place}: {ranges}{remark}"
+    name = f"field-{'-'.join(row.name for row in rows)}"
+    wide = len(rows) > 1 or len(rows[0].panels) > 1
+    return Plot(name, sentence(caption), figure, wide=wide)
 
 
-def _plane(points: Floats, body: Cells, origin: Floats, normal: Floats, unit: str) -> _Plane:
-    normal = normal / normal[np.abs(normal).argmax()]  # so that x = 1 is not called -x = -1
-    names = tuple(_direction(axis) for axis in plane_axes(normal))
-    height = float(origin @ normal)
-    place = f"{round(height, 9) + 0.0:.4g} {unit}".strip()
-    heading = f"{_direction(normal)} = {place}".replace("-", "\N{MINUS SIGN}")
-    return _Plane(cut(points, body, origin, normal), heading, (names[0], names[1]))
+def _range_text(row: Row) -> str:
+    lowest, highest = row.range
+    between = f"from {lowest:.4g} to {highest:.4g}".replace("-", "\N{MINUS SIGN}")
+    return f"{row.label} {between}"
 
 
-def _direction(vector: Floats) -> str:
-    """x, y or z for a vector along one of them, else the sum it is."""
-    terms = [(part, name) for part, name in zip(vector, "xyz", strict=True) if abs(part) > 1e-12]
-    if len(terms) == 1:
-        return terms[0][1]
-    return " + ".join(f"{part:.2g} {name}" for part, name in terms).replace(
-        "+ -", "\N{MINUS SIGN} "
-    )
-
-
-def _panels_of_planes(values: Floats, planes: Sequence[_Plane]) -> list[_Panel]:
-    """The planes that differ, each with a closer view where little of it is of interest."""
-    panels: list[_Panel] = []
-    for plane in planes:
-        on_plane = plane.section.values(values)
-        if panels and not _differ(panels[0], plane, on_plane):
-            continue
-        closer = _closer_view(plane.section, on_plane)
-        if closer is None or not panels:
-            panels.append(_Panel(plane, on_plane, plane.heading, _extent(plane.section.xy)))
-        if closer is not None:
-            panels.append(_Panel(plane, on_plane, f"{plane.heading}, closer", closer))
-    return panels
-
-
-def _panels_over_time(contents: Contents, name: str, plane: _Plane) -> list[_Panel]:
-    unit = unit_text(contents.unit("time"))
-    last = contents.fields()
-    closer = _closer_view(plane.section, plane.section.values(_scalar(last, name)))
-    window = _extent(plane.section.xy) if closer is None else closer
-    panels: list[_Panel] = []
-    for step in _steps(contents):
-        fields = contents.fields(step)
-        # a run that went on with other ranks has its mesh in other pieces from there on
-        same = np.array_equal(fields.points, last.points)
-        its_plane = plane if same else _planes(contents, fields)[0]
-        on_plane = its_plane.section.values(_scalar(fields, name))
-        heading = f"t = {contents.times[step]:.4g} {unit}".strip()
-        panels.append(_Panel(its_plane, on_plane, heading, window))
-    return panels
-
-
-def _steps(contents: Contents) -> list[int]:
-    """Some steps, the first and the last among them."""
-    steps = np.linspace(0, len(contents.times) - 1, _MOST_TIMES).round().astype(int)
-    return [int(step) for step in np.unique(steps)]
-
-
-def _picture(contents: Contents, name: str, panels: Sequence[_Panel]) -> Plot:
-    label, unit = _label_and_unit(contents, name)
-    seen = np.concatenate([panel.values for panel in panels])
-    colours = _colours(seen)
-    figure = _figure_for(panels)
-    same_window = all(panel.window is panels[0].window for panel in panels)
-    axes = figure.subplots(1, len(panels), squeeze=False, sharey=same_window)[0]
-    for panel, its_axes in zip(panels, axes, strict=True):
-        _draw(its_axes, panel, colours, unit_text(contents.unit("length")))
-        if same_window:
-            its_axes.label_outer()
-    beside = axes[-1].inset_axes((1.05, 0.0, 0.045, 1.0))  # as high as the picture
-    scale = ScalarMappable(colours.norm, colours.name)
-    bar = figure.colorbar(scale, cax=beside, label=labelled(label, unit))
-    bar.ax.spines[:].set_visible(False)
-    plain_numbers(bar.ax.yaxis)
-    plane = panels[0].plane.heading if len(contents.times) > 1 else ""
-    between = f"from {seen.min():.4g} to {seen.max():.4g}".replace("-", "\N{MINUS SIGN}")
-    caption = f"{label}{f' in the plane {plane}' if plane else ''}, {between}"
-    return Plot(f"field-{name}", sentence(caption), figure, wide=len(panels) > 1)
-
-
-def _figure_for(panels: Sequence[_Panel]) -> Figure:
-    """A figure of the height that its panels need side by side."""
-    width = _FULL_WIDTH if len(panels) > 1 else _WIDTH
-    sizes = [np.diff(panel.window, axis=0)[0] for panel in panels]
-    tallest = max(float(height / width) for width, height in sizes)
-    height = min((width - _BAR) / len(panels) * tallest, _TALLEST) + _HEADING
-    figure = new_figure(width, height)
-    figure.set_layout_engine("compressed", wspace=0.04)
+def _stacked(rows: Sequence[Row], unit: str) -> Figure:
+    """One row of the figure for each field."""
+    columns = max(len(row.panels) for row in rows)
+    width = _FULL_WIDTH if columns > 1 else _HALF_WIDTH
+    shared = all(row.one_window for row in rows)
+    gap = _GAP if shared else _LEFT
+    panel_width = (width - _LEFT - _BAR - (columns - 1) * gap) / columns
+    heights = [_height(row.panels, panel_width) for row in rows]
+    same = shared and all(_same_columns(rows[0], row) for row in rows)
+    above = [_ABOVE if index == 0 or not same else _GAP for index in range(len(rows))]
+    below = [_BELOW if index == len(rows) - 1 or not same else 0.0 for index in range(len(rows))]
+    total = sum(heights) + sum(above) + sum(below)
+    figure, top = new_figure(width, total), total
+    for index, row in enumerate(rows):
+        top -= above[index] + heights[index]
+        panels: list[Axes] = []
+        for column, panel in enumerate(row.panels):
+            left = _LEFT + column * (panel_width + gap)
+            axes = _axes_at(figure, left, top, panel_width, heights[index])
+            _draw(axes, panel, row.colours, unit)
+            if shared and column:
+                _without(axes, "y")
+            panels.append(axes)
+        _draw_bar(figure, panels[-1], row, panel_width)
+        if same:
+            _bare(panels, first=index == 0, last=index == len(rows) - 1)
+        top -= below[index]
     return figure
 
 
-def _draw(axes: Axes, panel: _Panel, colours: _Colours, unit: str) -> None:
+def _side_by_side(rows: Sequence[Row], unit: str) -> Figure:
+    """Two fields in a row of the figure, each with its own scale of colours beside it."""
+    width = _HALF_WIDTH - _LEFT - _BAR
+    heights = [_height(row.panels, width) for row in rows]
+    lines = [max(heights[start : start + 2]) for start in range(0, len(rows), 2)]
+    top = sum(lines) + len(lines) * (_ABOVE + _BELOW)
+    figure = new_figure(_FULL_WIDTH, top)
+    for index, row in enumerate(rows):
+        if index % 2 == 0:
+            top -= _ABOVE + lines[index // 2]
+        left = _LEFT + index % 2 * (_FULL_WIDTH - _HALF_WIDTH)
+        axes = _axes_at(figure, left, top, width, lines[index // 2])
+        _draw(axes, row.panels[0], row.colours, unit)
+        _draw_bar(figure, axes, row, width)
+        if index % 2 == 1:
+            top -= _BELOW
+    return figure
+
+
+def _height(panels: Sequence[Panel], width: float) -> float:
+    """The height of panels of this width, in inches."""
+    sizes = [np.ptp(panel.window, axis=0) for panel in panels]
+    return min(width * max(float(size[1] / size[0]) for size in sizes), _TALLEST)
+
+
+def _same_columns(first: Row, row: Row) -> bool:
+    """Whether the panels of two rows have the same headings and windows."""
+    return len(first.panels) == len(row.panels) and all(
+        one.heading == other.heading and np.array_equal(one.window, other.window)
+        for one, other in zip(first.panels, row.panels, strict=True)
+    )
+
+
+def _axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches."""
+    across, up = figure.get_size_inches()
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def _bare(panels: Sequence[Axes], *, first: bool, last: bool) -> None:
+    """Headings above the first row only, numbers below the last."""
+    for axes in panels:
+        if not first:
+            axes.set_title("")
+        if not last:
+            _without(axes, "x")
+
+
+def _without(axes: Axes, direction: str) -> None:
+    """No numbers and no name along one direction: a neighbour has them."""
+    axis = axes.xaxis if direction == "x" else axes.yaxis
+    axis.set_label_text("")
+    axis.set_tick_params(labelbottom=False, labelleft=False)
+    axis.get_offset_text().set_visible(False)
+
+
+def _draw_bar(figure: Figure, axes: Axes, row: Row, panel_width: float) -> None:
+    """The scale of colours, as high as the picture."""
+    place = (1.0 + _BAR_OFF / panel_width, 0.0, _BAR_WIDTH / panel_width, 1.0)
+    scale = ScalarMappable(row.colours.norm, row.colours.name)
+    label = labelled(row.label, row.unit)
+    bar = figure.colorbar(scale, cax=axes.inset_axes(place), label=label)
+    bar.ax.spines[:].set_visible(False)
+    plain_numbers(bar.ax.yaxis)
+
+
+def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
     xy, triangles = panel.plane.section.xy, panel.plane.section.triangles
     mesh, values = Triangulation(xy[:, 0], xy[:, 1], triangles), panel.values
-    axes.tripcolor(
-        mesh, values, shading="gouraud", norm=colours.norm, cmap=colours.name, rasterized=True
-    )
+    picture = TriMesh(mesh, norm=colours.norm, cmap=colours.name, rasterized=True)
+    picture.set_array(values)
+    # not by tripcolor, which makes a path of each triangle to find limits that are known
+    axes.add_collection(picture, autolim=False)
     levels = MaxNLocator(_LEVELS).tick_values(colours.lowest, colours.highest)
     between = levels[(levels > values.min()) & (levels < values.max())]
-    if len(between):
+    if len(between) and not colours.logarithmic and _inches(axes) >= _ROOM_FOR_LEVELS:
         axes.tricontour(mesh, values, levels=between, colors="white", linewidths=0.5, alpha=0.55)
     axes.set_aspect("equal")
     axes.set_xlim(*panel.window[:, 0])
     axes.set_ylim(*panel.window[:, 1])
-    axes.set_title(panel.heading, fontsize="medium")
+    axes.set_title(panel.heading, fontsize="medium", pad=4.0)
     axes.set_xlabel(labelled(panel.plane.axes_names[0], unit))
     axes.set_ylabel(labelled(panel.plane.axes_names[1], unit))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         plain_numbers(axis)
     quiet(axes)
 
 
-def _line_plot(contents: Contents, name: str) -> Plot:
-    """A field in one dimension, at some times."""
-    label, unit = _label_and_unit(contents, name)
-    figure = new_figure(_WIDTH, _LINE_HEIGHT)
-    axes = figure.add_subplot()
-    steps = _steps(contents)
-    for step, colour in zip(steps, CURVES, strict=False):
-        fields = contents.fields(step)
-        order = np.argsort(fields.points[:, 0], kind="stable")
-        when = f"t = {contents.times[step]:.4g} {unit_text(contents.unit('time'))}".strip()
-        axes.plot(fields.points[order, 0], _scalar(fields, name)[order], color=colour, label=when)
-    axes.set_xlabel(labelled("x", contents.unit("length")))
-    axes.set_ylabel(labelled(label, unit))
-    plain_numbers(axes.xaxis)
-    plain_numbers(axes.yaxis)
-    if len(steps) > 1:
-        axes.legend()
-    return Plot(f"field-{name}", sentence(f"{label} along x"), figure)
-
-
-def _scalar(fields: Fields, name: str) -> Floats:
-    """A scalar field as it is, anything else by its magnitude."""
-    values = fields.values[name]
-    return values if values.ndim == 1 else np.linalg.norm(values, axis=1)
-
-
-def _label_and_unit(contents: Contents, name: str) -> tuple[str, str]:
-    fields = contents.fields()
-    scalar = fields.values[name].ndim == 1
-    return (name if scalar else f"magnitude of {name}"), fields.units.get(name, "")
+def _inches(axes: Axes) -> float:
+    """The width of axes."""
+    return float(axes.get_position().width * axes.figure.get_size_inches()[0])
 
 
 def _colours(values: Floats) -> _Colours:
@@ -253,51 +227,17 @@ def _colours(values: Floats) -> _Colours:
     if lowest < -_SIGNED * max(highest, 0.0) and highest > -_SIGNED * lowest:
         largest = max(-lowest, highest)
         return _Colours("RdBu_r", -largest, largest)
-    if highest - lowest <= _UNIFORM * max(abs(lowest), abs(highest)):
+    if highest - lowest <= UNIFORM * max(abs(lowest), abs(highest)):
         middle = 0.5 * (lowest + highest)  # a uniform field must not show its round-off
         spread = 0.5 * abs(middle) or 0.5
         return _Colours("viridis", middle - spread, middle + spread)
     return _Colours("viridis", lowest, highest)
 
 
-def _differ(panel: _Panel, plane: _Plane, values: Floats) -> bool:
-    """Whether a plane shows another distribution of values than the panel does."""
-    here = _quantiles(panel.plane.section, panel.values, _TWENTIETHS)
-    there = _quantiles(plane.section, values, _TWENTIETHS)
-    seen = np.concatenate([panel.values, values])
-    scale = max(np.ptp(seen), _UNIFORM * np.abs(seen).max())
-    return bool(np.abs(here - there).max() > _DIFFERENT * scale)
-
-
-def _closer_view(section: Section, values: Floats) -> Floats | None:
-    """The window around what differs from the median, or None where that is much of the section."""
-    means = _means(section, values)
-    median = _quantiles(section, values, _TWENTIETHS)[10]
-    notable = np.abs(means - median) > _NOTABLE * np.ptp(values)
-    if not notable.any():
+def _logarithmic(values: Floats) -> _Colours | None:
+    """Logarithmic colours for what is nowhere negative and spans decades; None for the rest."""
+    lowest, highest = float(values.min()), float(values.max())
+    low = float(np.quantile(values, _LOW))
+    if lowest < 0.0 or low * _DECADES >= highest:
         return None
-    corners, whole = _extent(section.xy[section.triangles[notable]].reshape(-1, 2)), section.xy
-    half = 0.5 * _MARGIN * float(np.diff(corners, axis=0).max())
-    if 2.0 * half > _CLOSER * float(np.ptp(whole, axis=0).max()):
-        return None
-    window: Floats = corners.mean(axis=0) + half * np.array([[-1.0, -1.0], [1.0, 1.0]])
-    return window
-
-
-def _means(section: Section, values: Floats) -> Floats:
-    means: Floats = values[section.triangles].mean(axis=1)
-    return means
-
-
-def _quantiles(section: Section, values: Floats, shares: Floats) -> Floats:
-    """Values below which the field is on a share of the section, for each of ``shares``."""
-    means, areas = _means(section, values), section.areas()
-    order = np.argsort(means)
-    below = np.cumsum(areas[order]) - 0.5 * areas[order]
-    quantiles: Floats = np.interp(shares * areas.sum(), below, means[order])
-    return quantiles
-
-
-def _extent(xy: Floats) -> Floats:
-    """Lower left and upper right corner of points, shape (2, 2)."""
-    return np.array([xy.min(axis=0), xy.max(axis=0)])
+    return _Colours("viridis", max(low, _DEEPEST * highest), highest, logarithmic=True)

@@ -21,8 +21,8 @@ from fem_rd.report.axes import (
     two_panels,
 )
 from fem_rd.report.contents import Contents, Curve, Floats
-from fem_rd.report.formatting import brief_text, labelled, sentence
-from fem_rd.report.kinds import ACCOUNTS, EXTREMES, HEADINGS, REACTIONS, Kind, spoken
+from fem_rd.report.formatting import brief_text, labelled, sentence, spoken
+from fem_rd.report.kinds import ACCOUNTS, EXTREMES, HEADINGS, REACTIONS, Kind
 from fem_rd.report.style import COMPUTED, CURVES, EXACT, Plot
 
 _MOST_FIGURES, _MOST_CURVES = 16, 2 * len(CURVES)

@@ -33,7 +33,6 @@ _IN_PAGE = {INK: "var(--ink)", GRID: "var(--grid)"} | {
 _DOTS_PER_INCH = 200
 
 _RC = {
-    "figure.constrained_layout.use": True,
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib
     "font.size": 9.0,
     "axes.edgecolor": INK,
@@ -56,8 +55,6 @@ _RC = {
     "lines.markersize": 4.0,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
-    "savefig.bbox": "tight",
-    "savefig.pad_inches": 0.03,
     "svg.fonttype": "none",  # text stays text, in the page's font
     "svg.hashsalt": "fem_rd",
 }
@@ -92,7 +89,8 @@ def new_figure(width: float, height: float) -> Figure:
 def save_png(plot: Plot, directory: Path) -> Path:
     """Write the figure on white ground."""
     path = directory / f"{plot.name}.png"
-    plot.figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white")
+    fast = {"compress_level": 1}  # half the time of the whole figure, for a third more bytes
+    plot.figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white", pil_kwargs=fast)
     return path
 
 

@@ -19,10 +19,12 @@ class ModelKind:
     """What a model reads: the class of its section, and which common sections it takes.
 
     ``schemes`` are those of time that it knows, the default first; none where it has its own way.
+    ``tolerance`` is that of adaptive steps where a case gives none.
     """
 
     place: str
     schemes: tuple[str, ...]
+    tolerance: float = 1e-4
     mesh: bool = True
     chemistry: bool = False
 
@@ -41,6 +43,6 @@ SECTIONS = {
         f"{_HERE}.reaction_diffusion:ReactionDiffusionSection", REACTIVE, chemistry=True
     ),
     "well-mixed": ModelKind(
-        f"{_HERE}.well_mixed:WellMixedSection", (), mesh=False, chemistry=True
+        f"{_HERE}.well_mixed:WellMixedSection", (), tolerance=1e-8, mesh=False, chemistry=True
     ),
 }

@@ -1,9 +1,7 @@
 /* Sorting points by cell: a counting sort, nearly sequential for points that moved little. */
-
-#include <stdint.h>
-#include <string.h>
-
 #include "cells.h"
+
+#include <string.h>
 
 static inline int32_t along(double x, double lower, double inverse, int32_t n) {
   double scaled = (x - lower) * inverse;
@@ -11,8 +9,9 @@ static inline int32_t along(double x, double lower, double inverse, int32_t n) {
   return (int32_t)(scaled > 0 ? scaled : 0);
 }
 
-void cells_of(const Cells *cells, const double *x, int64_t stride, int64_t count, int32_t *cell) {
-  const Cells c = *cells;
+void fem_rd_cells_of(const fem_rd_cells *cells, const double *x, int64_t stride, int64_t count,
+                     int32_t *cell) {
+  const fem_rd_cells c = *cells;
 #pragma omp simd
   for (int64_t i = 0; i < count; i++) cell[i] = along(x[i], c.lower[0], c.inverse[0], c.n[0]);
   int32_t row = c.n[0];
@@ -26,25 +25,29 @@ void cells_of(const Cells *cells, const double *x, int64_t stride, int64_t count
   }
 }
 
-void cells_places(int32_t *cell, int64_t count, int32_t *start, int64_t cells) {
+void fem_rd_cells_places(int32_t *cell, int64_t count, int32_t *start, int64_t cells) {
   memset(start, 0, (size_t)(cells + 1) * sizeof *start);
   for (int64_t i = 0; i < count; i++) start[cell[i]]++;
   int32_t sum = 0;
   for (int64_t c = 0; c <= cells; c++) {
-    int32_t here = start[c];
+    const int32_t here = start[c];
     start[c] = sum;
     sum += here;
   }
   for (int64_t i = 0; i < count; i++) cell[i] = start[cell[i]]++;
-  /* each entry has moved on to the end of its cell, the start of the next */
+  /* each entry has moved on to the end of its cell, which is the start of the next */
   memmove(start + 1, start, (size_t)cells * sizeof *start);
   start[0] = 0;
 }
 
-void cells_move_8(const int32_t *place, int64_t count, const uint64_t *from, uint64_t *to) {
-  for (int64_t i = 0; i < count; i++) to[place[i]] = from[i];
+void fem_rd_cells_move_8(const int32_t *place, int64_t count, const void *from, void *to) {
+  const uint64_t *source = from;
+  uint64_t *target = to;
+  for (int64_t i = 0; i < count; i++) target[place[i]] = source[i];
 }
 
-void cells_move_4(const int32_t *place, int64_t count, const uint32_t *from, uint32_t *to) {
-  for (int64_t i = 0; i < count; i++) to[place[i]] = from[i];
+void fem_rd_cells_move_4(const int32_t *place, int64_t count, const void *from, void *to) {
+  const uint32_t *source = from;
+  uint32_t *target = to;
+  for (int64_t i = 0; i < count; i++) target[place[i]] = source[i];
 }
