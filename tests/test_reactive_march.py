@@ -20,7 +20,9 @@ from reactive_problems import (
 )
 
 from fem_rd.errors import NumericalError
+from fem_rd.numerics.coupled import CoupledMatrix
 from fem_rd.numerics.jacobi_cg import JacobiCG
+from fem_rd.numerics.reactive import Fields
 from fem_rd.numerics.reactive_march import ReactiveMarch
 from fem_rd.numerics.reactive_schemes import (
     REACTIVE_SCHEMES,
@@ -30,6 +32,7 @@ from fem_rd.numerics.reactive_schemes import (
 )
 from fem_rd.numerics.semidiscrete import ShiftedOperator
 from fem_rd.numerics.solver import SolverOptions
+from fem_rd.numerics.transport import Transport
 
 AUTO = SolverOptions(1e-10, "auto")
 
@@ -139,6 +142,38 @@ def test_ranks_give_the_same_numbers(tmp_path: Path) -> None:
     for other in found[1:]:
         for key, values in found[0].items():
             assert other[key] == pytest.approx(values, rel=1e-7, abs=1e-7), key
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_matrix_of_newton_is_the_derivative_of_the_residual(degree: int) -> None:
+    """For degree 2 at a constant, where the derivatives are the same at all nodes."""
+    ends = [lambda t: 1.0, lambda t: 2.0]
+    setting = Setting(
+        [0.02, 0.1], BRUSSELATOR, brusselator, cells=5, degree=degree, ends=ends, uptake=0.7
+    )
+    problem, shift = setting.problem, 0.3
+    transport, matrix = Transport(problem, AUTO), CoupledMatrix(problem)
+    residual, values, sources = Fields(problem), Fields(problem), np.zeros(problem.shape)
+    start = setting.initial(1.0, 2.0) if degree == 1 else np.full(problem.shape, 1.3)
+    change = np.cos(7.0 * np.arange(start.size)).reshape(start.shape)
+    for species, row in zip(problem.species, change, strict=True):
+        row[species.constraint.unknowns] = 0.0
+    found = []
+    for sign in (1, -1):
+        values.array[:] = start + sign * 1e-5 * change
+        problem.sources.evaluate(0.0, values.array, sources)
+        transport.residual(0.0, shift, start + shift * sources, values, residual)
+        found.append(residual.array.copy())
+    expected = (found[1] - found[0]) / 2e-5
+    matrix.update(0.0, start, shift)
+    direction, image = matrix.vector(), matrix.vector()
+    direction.array[:] = change.T.ravel()
+    matrix.matrix.mult(direction, image)
+    given = image.array_r.reshape(expected.T.shape).T
+    for i, species in enumerate(problem.species):
+        free = np.delete(np.arange(start.shape[1]), species.constraint.unknowns)
+        assert given[i, free] == pytest.approx(expected[i, free], abs=1e-8)
+        assert np.all(given[i, species.constraint.unknowns] == 0.0)
 
 
 def test_explosion_ends_fixed_steps_with_a_remedy() -> None:

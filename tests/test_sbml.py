@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import build
 from sbml_files import (
     ABC,
     CONSTANTS,
@@ -202,7 +203,7 @@ def test_differences_of_mass_action_are_two_reactions(tmp_path, law):
     assert (forward.equation, back.equation) == ("A + B -> C", "C -> A + B")
     assert forward.rate.value == pytest.approx(0.3, rel=1e-15)
     assert back.rate.value == pytest.approx(0.7, rel=1e-15)
-    model.require_one_way()
+    assert model.net_laws == ()
 
 
 def test_differences_of_discrete_laws_are_two_reactions(tmp_path):
@@ -240,8 +241,20 @@ def test_a_net_law_is_kept_and_refused_for_stochastic_use(tmp_path):
     (net,) = model.network.reactions
     assert rate_of(net, {"A": 3.0, "B": 0.5}) == pytest.approx((0.6 - 0.35) / 4, rel=1e-14)
     assert model.net_laws == ("R",)
+    case = """
+title = "a net law"
+model = "well-mixed"
+[chemistry]
+sbml = "model.xml"
+[well-mixed]
+method = "stochastic"
+volume = 10.0
+[time]
+end = 1.0
+"""
+    (tmp_path / "model.xml").write_text(next(iter(tmp_path.glob("*.xml"))).read_text())
     with pytest.raises(CaseError, match="reaction R: a reversible reaction has one law"):
-        model.require_one_way()
+        build(tmp_path, case)
 
 
 def test_catalysts_of_one_direction_do_not_make_a_reverse(tmp_path):

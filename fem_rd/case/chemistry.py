@@ -41,7 +41,8 @@ class Chemistry:
 
     ``regions``: where a reaction is confined to, by its name. ``radii``: the distance within which
     the molecules of a nonlocal (Doi) reaction meet; its rate constant is per pair within reach.
-    ``initial`` and ``volume`` come from an SBML file, where there is one.
+    ``initial`` and ``volume`` come from an SBML file, where there is one, with ``notes`` on how it
+    was read; ``net_laws`` are its reactions whose law is the difference of both ways.
     """
 
     network: Network
@@ -49,6 +50,8 @@ class Chemistry:
     radii: Mapping[str, float] = field(default_factory=dict)
     initial: Mapping[str, float] = field(default_factory=dict)
     volume: float | None = None
+    net_laws: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,4 +315,10 @@ def _from_sbml(path: Path) -> Chemistry:
     from fem_rd.chemistry.sbml import read_sbml
 
     read = read_sbml(path)
-    return Chemistry(read.network, initial=read.initial, volume=read.volume)
+    return Chemistry(
+        read.network,
+        initial=read.initial,
+        volume=read.volume,
+        net_laws=read.net_laws,
+        notes=read.notes,
+    )

@@ -49,15 +49,6 @@ class SbmlModel:
     net_laws: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def require_one_way(self) -> None:
-        """Raise `CaseError` where events cannot be counted: a net law has no propensity."""
-        if self.net_laws:
-            raise CaseError(
-                "a reversible reaction has one law for both ways, and a stochastic run needs two",
-                key=f"reaction {self.net_laws[0]}",
-                valid="a law that is the difference of two rates, or two reactions",
-            )
-
 
 def read_sbml(path: str | Path) -> SbmlModel:
     """The network, initial concentrations and volume of an SBML file (Level 2 or 3 core).

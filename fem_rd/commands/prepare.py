@@ -33,6 +33,8 @@ def prepare(case: Case, petsc: Sequence[str], comm: MPI.Comm, log: Log) -> Prepa
     with located(case_file(case)):
         schedule = Schedule.of(case.time, case.output)
         give_to_petsc(petsc)
+        for note in () if case.chemistry is None else case.chemistry.notes:
+            log.info(note)
         domain = None
         if case.mesh is not None:
             with log.phase("mesh"):

@@ -146,6 +146,13 @@ def _check(case: Case, chemistry: Chemistry) -> None:
             message = "there is no place in a well-mixed volume"
             name = next(iter(named))
             raise CaseError(message, key=joined("chemistry.reactions", name) + f".{key}")
+    if chemistry.net_laws and case.section.method == "stochastic":
+        raise CaseError(
+            "a reversible reaction has one law for both ways, and events need two",
+            key=f"chemistry.sbml: reaction {chemistry.net_laws[0]}",
+            valid="a law that is the difference of two rates, two reactions, or the method "
+            "deterministic",
+        )
     for key in ("initial_step", "max_step"):
         if case.time is not None and getattr(case.time, key) is not None:
             raise CaseError("well-mixed chooses its steps by itself", key=f"time.{key}")

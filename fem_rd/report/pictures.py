@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import TriMesh
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import IdentityTransform
 from matplotlib.tri import Triangulation
+from numpy.typing import NDArray
 
 from fem_rd.output.reading import Fields
 from fem_rd.report.contents import Contents
 from fem_rd.report.formatting import labelled, sentence, spoken, unit_text
 from fem_rd.report.planes import UNIFORM, Floats, Panel
-from fem_rd.report.style import Plot, new_figure, plain_numbers, quiet
+from fem_rd.report.style import DOTS_PER_INCH, Plot, new_figure, plain_numbers, quiet
 
 _HALF_WIDTH, _FULL_WIDTH, _TALLEST = 4.8, 9.8, 4.6  # inches
 _LEFT, _BAR, _ABOVE, _BELOW, _GAP = 0.62, 0.85, 0.26, 0.5, 0.12  # inches around panels
@@ -194,19 +197,19 @@ def _draw_bar(figure: Figure, axes: Axes, row: Row, panel_width: float) -> None:
 
 
 def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
-    xy, triangles = panel.plane.section.xy, panel.plane.section.triangles
-    mesh, values = Triangulation(xy[:, 0], xy[:, 1], triangles), panel.values
-    picture = TriMesh(mesh, norm=colours.norm, cmap=colours.name, rasterized=True)
-    picture.set_array(values)
-    # not by tripcolor, which makes a path of each triangle to find limits that are known
-    axes.add_collection(picture, autolim=False)
+    section, (across, up) = panel.plane.section, panel.window.T
+    size = axes.get_position().bounds[2:] * axes.figure.get_size_inches()
+    scale = DOTS_PER_INCH * float((size / np.ptp(panel.window, axis=0)).min())
+    picture = _painted(panel, colours, scale)
+    axes.imshow(picture, extent=(*across, *up), interpolation="none", aspect="equal")
     levels = MaxNLocator(_LEVELS).tick_values(colours.lowest, colours.highest)
-    between = levels[(levels > values.min()) & (levels < values.max())]
-    if len(between) and not colours.logarithmic and _inches(axes) >= _ROOM_FOR_LEVELS:
-        axes.tricontour(mesh, values, levels=between, colors="white", linewidths=0.5, alpha=0.55)
-    axes.set_aspect("equal")
-    axes.set_xlim(*panel.window[:, 0])
-    axes.set_ylim(*panel.window[:, 1])
+    between = levels[(levels > panel.values.min()) & (levels < panel.values.max())]
+    if len(between) and not colours.logarithmic and size[0] >= _ROOM_FOR_LEVELS:
+        mesh = Triangulation(section.xy[:, 0], section.xy[:, 1], section.triangles)
+        lines = {"colors": "white", "linewidths": 0.5, "alpha": 0.55}
+        axes.tricontour(mesh, panel.values, levels=between, **lines)
+    axes.set_xlim(*across)
+    axes.set_ylim(*up)
     axes.set_title(panel.heading, fontsize="medium", pad=4.0)
     axes.set_xlabel(labelled(panel.plane.axes_names[0], unit))
     axes.set_ylabel(labelled(panel.plane.axes_names[1], unit))
@@ -216,9 +219,21 @@ def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
     quiet(axes)
 
 
-def _inches(axes: Axes) -> float:
-    """The width of axes."""
-    return float(axes.get_position().width * axes.figure.get_size_inches()[0])
+def _painted(panel: Panel, colours: _Colours, scale: float) -> NDArray[np.uint8]:
+    """The panel as a picture (rows, columns, 4) of so many dots per length.
+
+    Painted once for the page and for the file, as Matplotlib paints a mesh, but without making a
+    path of every triangle to find limits that are known.
+    """
+    section, window = panel.plane.section, panel.window
+    size = np.maximum(np.round(scale * np.ptp(window, axis=0)), 1.0)
+    corners = section.xy[section.triangles]
+    seen = np.all((corners.max(axis=1) >= window[0]) & (corners.min(axis=1) <= window[1]), axis=1)
+    dots = (corners[seen] - window[0]) * (size / np.ptp(window, axis=0))
+    paint = colormaps[colours.name](colours.norm(panel.values))[section.triangles[seen]]
+    renderer = RendererAgg(int(size[0]), int(size[1]), DOTS_PER_INCH)
+    renderer.draw_gouraud_triangles(renderer.new_gc(), dots, paint, IdentityTransform())
+    return np.array(renderer.buffer_rgba())
 
 
 def _colours(values: Floats) -> _Colours:

@@ -30,7 +30,7 @@ COMPUTED, EXACT = CURVES[0], INK
 _IN_PAGE = {INK: "var(--ink)", GRID: "var(--grid)"} | {
     colour: f"var(--curve-{index})" for index, colour in enumerate(CURVES, 1)
 }
-_DOTS_PER_INCH = 200
+DOTS_PER_INCH = 200
 
 _RC = {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib
@@ -90,7 +90,7 @@ def save_png(plot: Plot, directory: Path) -> Path:
     """Write the figure on white ground."""
     path = directory / f"{plot.name}.png"
     fast = {"compress_level": 1}  # half the time of the whole figure, for a third more bytes
-    plot.figure.savefig(path, dpi=_DOTS_PER_INCH, facecolor="white", pil_kwargs=fast)
+    plot.figure.savefig(path, dpi=DOTS_PER_INCH, facecolor="white", pil_kwargs=fast)
     return path
 
 
@@ -98,7 +98,7 @@ def inline_svg(plot: Plot) -> str:
     """The figure as an `svg` element for the page, in the page's colours."""
     text = io.StringIO()
     plot.figure.savefig(
-        text, format="svg", dpi=_DOTS_PER_INCH, transparent=True, metadata={"Date": None}
+        text, format="svg", dpi=DOTS_PER_INCH, transparent=True, metadata={"Date": None}
     )
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

@@ -30,19 +30,24 @@ static inline double fem_rd_touched(double x, double y, double tau) {
   return x > 0.0 && y > 0.0 ? exp(-x * y / tau) : 1.0;
 }
 
-/* The probability that the wall takes a particle; otherwise it ends at |y|.
- * Elastic: the part 1 - p/p0 that the propagator p of dp/dn = h p lost against the reflecting p0,
- * h sqrt(4 pi tau) exp(q^2) erfc(q) / (1 + exp(x |y| / tau)), q = (x + |y|)/sqrt(4 tau) + h sqrt(tau).
- */
-static inline double fem_rd_taken(int32_t kind, double rate, double x, double y, double tau) {
+/* The probability that the wall takes a particle that, if not taken, ends at |y|.
+ * Elastic: the part 1 - p/p0 that the propagator p of dp/dn = (bend + h) p lost against p0 of h = 0,
+ *   p = g(x - y) + g(x + y) - k exp(-(x + y)^2/(4 tau)) X(k), k = bend + h,
+ *   X(k) = exp(q^2) erfc(q), q = (x + y)/sqrt(4 tau) + k sqrt(tau),
+ * where ``bend`` is 0 for a plane; round.c has it for spheres. */
+static inline double fem_rd_taken(int32_t kind, double rate, double bend, double x, double y,
+                                  double tau) {
   switch (kind) {
     case FEM_RD_ABSORBING: return fem_rd_touched(x, y, tau);
     case FEM_RD_ABSORBING_END: return y < 0.0;
     case FEM_RD_ADSORBING: return rate * fem_rd_touched(x, y, tau);
     case FEM_RD_ADSORBING_END: return y < 0.0 ? rate : 0.0;
     case FEM_RD_ELASTIC: {
-      const double end = fabs(y), q = (x + end) / sqrt(4.0 * tau) + rate * sqrt(tau);
-      return rate * sqrt(4.0 * M_PI * tau) * fem_rd_erfcx(q) / (1.0 + exp(x * end / tau));
+      const double end = fabs(y), q = (x + end) / sqrt(4.0 * tau), root = sqrt(tau);
+      const double scale = sqrt(4.0 * M_PI * tau), total = bend + rate;
+      const double kept = bend == 0.0 ? 0.0 : scale * bend * fem_rd_erfcx(q + bend * root);
+      const double lost = scale * total * fem_rd_erfcx(q + total * root) - kept;
+      return lost / (1.0 + exp(x * end / tau) - kept);
     }
     default: return 0.0;
   }
