@@ -23,10 +23,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fem_rd.case.loading import load_case
-from fem_rd.chemistry.finite_volume import MasterEquation, master_equation
 from fem_rd.chemistry.network import Network
-from fem_rd.chemistry.potential import OneSpeciesPotential
-from fem_rd.chemistry.thermodynamics import Thermodynamics, thermodynamics_of
+from fem_rd.chemistry.thermodynamics.finite_volume import MasterEquation, master_equation
+from fem_rd.chemistry.thermodynamics.macroscopic import Thermodynamics, thermodynamics_of
+from fem_rd.chemistry.thermodynamics.potential import OneSpeciesPotential
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from scipy.linalg import expm
 from scipy.special import gammaln
 from test_thermodynamics import BIMOLECULAR, BISTABLE, CLOSED, DRIVEN, OTHER, PAIRS, schloegl
 
-from fem_rd.chemistry import markov
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
-from fem_rd.chemistry.finite_volume import master_equation
-from fem_rd.chemistry.thermodynamics import thermodynamics_of
+from fem_rd.chemistry.thermodynamics import markov
+from fem_rd.chemistry.thermodynamics.finite_volume import master_equation
+from fem_rd.chemistry.thermodynamics.macroscopic import thermodynamics_of
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.exact.chemical_thermodynamics import multinomial_potential
 from fem_rd.expressions.expression import Expression

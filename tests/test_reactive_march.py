@@ -20,6 +20,7 @@ from reactive_problems import (
 )
 
 from fem_rd.errors import NumericalError
+from fem_rd.numerics.chosen_solver import ChosenSolver
 from fem_rd.numerics.coupled import CoupledMatrix
 from fem_rd.numerics.jacobi_cg import JacobiCG
 from fem_rd.numerics.reactive import Fields
@@ -88,6 +89,20 @@ def test_rejected_steps_leave_no_trace() -> None:
         assert marches[0].time < 0.4  # it was rejected at least once
         assert marches[0].time == marches[1].time
         assert np.allclose(final(marches[0]), final(marches[1]), rtol=0, atol=1e-7)
+
+
+def test_a_step_in_which_newton_fails_is_taken_again_smaller() -> None:
+    """u' = u^2 from 2 is 1/(1/2 - t); a first step of 0.4 has no implicit solution."""
+    setting = Setting([0.1], [[1]], lambda t, u: u**2, cells=4)
+    start = np.full(setting.problem.shape, 2.0)
+    with np.errstate(all="ignore"), pytest.raises(NumericalError, match="Newton"):
+        marched(setting, "implicit", 1, end=0.4, initial=start)
+    stepping = Stepping("implicit", 0.4, tolerance=1e-5, initial_step=0.4, max_step=0.4)
+    march = reactive_march(setting.problem, start, stepping, AUTO)
+    with np.errstate(all="ignore"):
+        while march.time < 0.4:
+            march.advance(0.4)
+    assert final(march) == pytest.approx(10.0, rel=1e-2)
 
 
 def test_stops_are_met_exactly_without_slivers() -> None:
@@ -293,6 +308,23 @@ def test_fused_iterations_solve_and_stop_early_when_told() -> None:
     solver.solve(rhs, found, reduction=1e-2)
     assert 0 < solver.iterations - all_of_them < all_of_them
     assert 1e-6 < np.abs(found.array_r - exact.array_r).max() < 0.05
+
+
+@pytest.mark.parametrize("stiffness, name", [(1.0, "jacobi"), (200.0, "icc"), (1e4, "gamg")])
+def test_solver_is_chosen_by_the_stiffness_of_the_step(stiffness: float, name: str) -> None:
+    species = Setting([1.0], [[-1]], lambda t, u: u, cells=40).species[0]
+    operator, chosen = ShiftedOperator(species), ChosenSolver(species, AUTO)
+    operator.set_shift(stiffness / (2 * 40**2))  # K_ii / M_ii = 2 D / h^2
+    chosen.set_operator(operator)
+    assert chosen.name == name
+    exact, found, rhs = (species.vector() for _ in range(3))
+    exact.array[:] = np.cos(np.pi * np.linspace(0, 1, len(exact.array)))
+    operator.matrix.mult(exact, rhs)
+    chosen.solve(rhs, found, 0.0)
+    assert np.abs(found.array_r - exact.array_r).max() < 1e-7
+    named = ChosenSolver(species, SolverOptions(1e-10, "sor"))
+    named.set_operator(operator)
+    assert named.name == "sor"
 
 
 def test_fused_iterations_say_what_went_wrong() -> None:

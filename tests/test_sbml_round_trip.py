@@ -154,7 +154,7 @@ def test_a_file_that_is_not_consistent_is_not_left_behind(tmp_path, monkeypatch)
     def refuse(path):
         raise CaseError("inconsistent", found=path.suffix)
 
-    monkeypatch.setattr("fem_rd.chemistry.sbml_out.require_consistent", refuse)
+    monkeypatch.setattr("fem_rd.chemistry.sbml.writing.require_consistent", refuse)
     with pytest.raises(CaseError, match=r"out\.xml: inconsistent; found '\.part'"):
         write_sbml(brusselator(), tmp_path / "out.xml", initial={"X": 1, "Y": 2})
     assert not list(tmp_path.iterdir())

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
 
-from fem_rd.chemistry.balance import balance_of
 from fem_rd.chemistry.equations import mass_action, network_of, reactions_of
 from fem_rd.chemistry.kinetics import kinetics_of
-from fem_rd.chemistry.potential import IdealPotential, potential_of
-from fem_rd.chemistry.thermodynamics import (
+from fem_rd.chemistry.thermodynamics.balance import balance_of
+from fem_rd.chemistry.thermodynamics.macroscopic import (
     diffusive_dissipation,
     entropy_production,
     thermodynamics_of,
 )
+from fem_rd.chemistry.thermodynamics.potential import IdealPotential, potential_of
 from fem_rd.errors import CaseError
 from fem_rd.exact.chemical_thermodynamics import multinomial_potential, triangle_steady_state
 from fem_rd.exact.validity import OutOfRange

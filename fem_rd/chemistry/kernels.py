@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.chemistry.compiled import compiled
+from fem_rd.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
 Index = np.uint64

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.chemistry.compiled import compiled
 from fem_rd.chemistry.kernels import Floats, Table, evaluate_point
+from fem_rd.compiled import compiled
 
 Integers = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

@@ -23,7 +23,7 @@ from dolfinx.mesh import Mesh, exterior_facet_indices
 from mpi4py import MPI
 
 from fem_rd import compat
-from fem_rd.chemistry.compiled import compiled
+from fem_rd.compiled import compiled
 from fem_rd.mesh.arrays import (
     SHAPES,
     SIMPLICES,

@@ -14,7 +14,7 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from fem_rd.chemistry.network import Network
-from fem_rd.chemistry.thermodynamics import thermodynamics_of
+from fem_rd.chemistry.thermodynamics.macroscopic import thermodynamics_of
 from fem_rd.models.assembly import Array, OwnedVector
 from fem_rd.models.place import Place
 from fem_rd.models.transport import Transport

@@ -13,7 +13,7 @@ from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
 from fem_rd.chemistry.limit_cycle import LimitCycle, limit_cycle
 from fem_rd.chemistry.rate_equations import TOLERANCE, RateEquations
-from fem_rd.chemistry.thermodynamics import thermodynamics_of
+from fem_rd.chemistry.thermodynamics.macroscopic import thermodynamics_of
 from fem_rd.errors import CaseError
 from fem_rd.models.protocol import Array
 from fem_rd.observables import Observable

@@ -19,7 +19,7 @@ _MILD, _MODERATE = 50.0, 500.0
 class ChosenSolver:
     """Fused Jacobi iterations, incomplete Cholesky or multigrid, chosen anew for each shift.
 
-    A preconditioner that the user names is used always.
+    A preconditioner that the user names is used always; ``name`` is the one in use.
     """
 
     def __init__(self, problem: SemiDiscrete, options: SolverOptions) -> None:
@@ -27,6 +27,7 @@ class ChosenSolver:
         self._fused = JacobiCG(self._comm, options.tolerance, options.max_iterations)
         self._krylov: dict[str, KrylovSolver] = {}
         self._in_use: JacobiCG | KrylovSolver = self._fused
+        self.name = "jacobi"
         stiffness, mass = problem.stiffness.getDiagonal(), problem.mass.getDiagonal()
         ratio = float(np.max(stiffness.array_r / mass.array_r, initial=0.0))
         self._ratio = self._comm.allreduce(ratio, op=MPI.MAX)
@@ -39,7 +40,10 @@ class ChosenSolver:
 
     def set_operator(self, operator: ShiftedOperator) -> None:
         """Use the operator's matrix from now on. Collective."""
-        self._in_use = self._solver(operator.shift * self._ratio)
+        self.name = self._options.preconditioner
+        if self.name == "auto":
+            self.name = _suited(operator.shift * self._ratio)
+        self._in_use = self._solver()
         self._in_use.set_operator(operator.matrix)
 
     def solve(self, rhs: PETSc.Vec, solution: PETSc.Vec, reduction: float) -> None:
@@ -49,14 +53,17 @@ class ChosenSolver:
         else:
             self._in_use.solve(rhs, solution)
 
-    def _solver(self, stiffness: float) -> JacobiCG | KrylovSolver:
-        name = self._options.preconditioner
-        if name == "auto":
-            if stiffness <= _MILD:
-                return self._fused
-            name = "icc" if stiffness <= _MODERATE else "gamg"
-        if name not in self._krylov:
-            self._krylov[name] = KrylovSolver(
-                self._comm, replace(self._options, preconditioner=name)
-            )
-        return self._krylov[name]
+    def _solver(self) -> JacobiCG | KrylovSolver:
+        if self.name == "jacobi":
+            return self._fused
+        if self.name not in self._krylov:
+            options = replace(self._options, preconditioner=self.name)
+            self._krylov[self.name] = KrylovSolver(self._comm, options)
+        return self._krylov[self.name]
+
+
+def _suited(stiffness: float) -> str:
+    """The preconditioner that is the fastest at this s K_ii / M_ii."""
+    if stiffness <= _MILD:
+        return "jacobi"
+    return "icc" if stiffness <= _MODERATE else "gamg"

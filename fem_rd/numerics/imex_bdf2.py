@@ -97,8 +97,9 @@ class ImexBdf2Stepper:
         d = -(1 + w) / (2 + 3 * w)
         r = (1 + w) / (1 + 2 * w) * step.size * (1 + d)
         ahead = d * step.size * (1 + w)
-        terms = {new: d, u0: -d * (1 - w * w), u1: -d * w * w, self._slopes[0]: -ahead}
-        self._combine(terms | {s_new: r, s0: -r * (1 + w) - ahead, s1: r * w}, out)
+        extrapolated = (u0, -d * (1 - w * w)), (u1, -d * w * w), (self._slopes[0], -ahead)
+        sources = (s_new, r), (s0, -r * (1 + w) - ahead), (s1, r * w)
+        self._combine(((new, d), *extrapolated, *sources), out)
 
     def attempted(self) -> Sequence[PETSc.Vec]:
         """Right-hand sides and solutions of the last solves."""
@@ -147,10 +148,12 @@ class ImexBdf2Stepper:
         g, b = (1 + w) / (1 + 2 * w), w * w / (1 + 2 * w)
         (u0, u1, new), (s0, s1, s_new) = self._values, self._sources
         h = g * size
-        self._combine({u0: 1 + b, u1: -b, s0: h * (1 + w), s1: -h * w}, self._base)
+        # changes first, then u_0: near a steady state the other order rounds one way in each step
+        changes = (u0, b), (u1, -b), (s0, h * (1 + w)), (s1, -h * w)
+        self._combine((*changes, (u0, 1.0)), self._base)
         values, slope = self._slots[new], self._slots[self._slopes[1]]
         ahead = size * (1 + w)
-        guess = {u0: 1 - w * w, u1: w * w, self._slopes[0]: ahead, s0: ahead}
+        guess = (u0, 1 - w * w), (u1, w * w), (self._slopes[0], ahead), (s0, ahead)
         self._combine(guess, values.array)
         self._transport.solve(end, h, self._base, values, _REDUCTION)
         slope_between(values.array.ravel(), self._base.ravel(), h, slope.array.ravel())
@@ -165,7 +168,11 @@ class ImexBdf2Stepper:
         self.problem.sources.evaluate(time, array, self._slots[sources].array)
         self._totals_new = self.problem.totals(time, array)
 
-    def _combine(self, terms: dict[int, float], out: Array) -> None:
-        # in the order of their roles: slots rotate, and a resumed run must round as this one does
-        coefficients, rows = np.array(list(terms.values())), np.array(list(terms))
+    def _combine(self, terms: Sequence[tuple[int, float]], out: Array) -> None:
+        """``out`` = the sum of slots times coefficients, in the order given.
+
+        Not in the order of the slots, which rotate: a resumed run must round as this one does.
+        """
+        rows = np.array([slot for slot, _ in terms])
+        coefficients = np.array([coefficient for _, coefficient in terms])
         combine_rows(coefficients, rows, self._flat, out.ravel())

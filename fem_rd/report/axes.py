@@ -16,8 +16,10 @@ Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT, _TALL = 4.8, 3.0, 3.9  # inches
 _TOP, _RIGHT, _BOTTOM, _BESIDE = 0.12, 0.14, 0.5, 0.06  # inches of margin
+_POWER = 0.15  # inches
 _EARLY = 0.2  # of the run: where most steps are earlier than this, time is logarithmic
 _SPAN, _FROM_TIME = 1e3, 1e2  # ratios that make a scale of values, and of times, logarithmic
+_INSTANT, _FROM_INSTANT = 0.02, 1e3  # of the run; and how much longer it is than its first step
 _NOTHING = 1e-12  # of the largest: what is below is not shown on a logarithmic scale
 _SAMPLES = 200
 _UNUSUAL = 0.05  # the share of the axis where a curve may be lower than what decides
@@ -66,6 +68,16 @@ def mostly_early(time: Floats) -> bool:
     return float(np.median(later)) < _EARLY * last and last > _FROM_TIME * float(later.min())
 
 
+def begins_fast(time: Floats, values: Floats) -> bool:
+    """Whether a curve does half of its moving in the first instants of a run that resolves them."""
+    known = np.isfinite(values)
+    when, moved = time[known], np.cumsum(np.abs(np.diff(values[known], prepend=values[known][:1])))
+    later = when[when > 0.0]
+    if len(later) < 3 or later[-1] < _FROM_INSTANT * later[0]:
+        return False
+    return bool(when[np.searchsorted(moved, 0.5 * moved[-1])] < _INSTANT * when[-1])
+
+
 def as_seen(time: Floats, values: Floats, *, logarithmic: bool) -> Floats:
     """A curve at points that are equally far from each other on the axis of time."""
     shown = np.isfinite(values) & ((time > 0.0) | (not logarithmic))
@@ -102,11 +114,16 @@ def _fit(panels: Sequence[Axes]) -> None:
         return
     width, height = figure.get_size_inches()
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    left = 0.0
+    top, left = _TOP, 0.0
     figure.subplots_adjust(bottom=_BOTTOM / height, top=1.0 - _TOP / height, hspace=0.1)
     for panel in panels:
         outside = panel.yaxis.get_tightbbox(renderer)
         inside = panel.get_window_extent(renderer)
-        left = max(left, (inside.x0 - outside.x0) / figure.dpi if outside is not None else 0.0)
-    figure.subplots_adjust(left=(left + _BESIDE) / width, right=1.0 - _RIGHT / width)
+        if outside is not None:
+            left = max(left, (inside.x0 - outside.x0) / figure.dpi)
+    if panels[0].yaxis.get_offset_text().get_text():  # a power of ten stands above the axis
+        top += _POWER
+    figure.subplots_adjust(
+        left=(left + _BESIDE) / width, right=1.0 - _RIGHT / width, top=1.0 - top / height
+    )
     figure.align_ylabels(list(panels))

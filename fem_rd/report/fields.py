@@ -9,7 +9,7 @@ import numpy as np
 from fem_rd.output.reading import Fields
 from fem_rd.report.contents import Contents
 from fem_rd.report.cutting import dimension
-from fem_rd.report.formatting import spoken
+from fem_rd.report.formatting import short_text, spoken
 from fem_rd.report.lines import line_plot, space_time_plot
 from fem_rd.report.pictures import Row, picture, row_of
 from fem_rd.report.planes import (
@@ -61,7 +61,7 @@ def _pictures(contents: Contents) -> Iterator[Plot]:
         drawable = [row for row in rows if row.panels]
         varying = [row for row in drawable if not _uniform(row)] or drawable[:1]
         everywhere = [
-            f"{row.label} is {row.panels[0].values.mean():.4g} everywhere"
+            f"{row.label} is {short_text(row.panels[0].values.mean())} everywhere"
             for row in drawable
             if row not in varying
         ]

@@ -34,6 +34,11 @@ def number(value: float | None, digits: int | None = None) -> Markup:
     return Markup((mantissa + power).replace("-", _MINUS))
 
 
+def short(value: float | None) -> Markup:
+    """A number in HTML of seven digits, without zeros at the end."""
+    return number(None if value is None else float(f"{value:.6e}"))
+
+
 def measured(value: float | None, error: float | None) -> Markup:
     """A value to the digits that its error leaves certain, two of the error's own included."""
     if value is None or not error or not math.isfinite(error) or not math.isfinite(value):
@@ -75,15 +80,24 @@ def brief_text(value: float) -> str:
     return f"{mantissa}{TIMES}10{superscript(str(int(exponent)))}".replace("-", _MINUS)
 
 
+def short_text(value: float) -> str:
+    """A number of four digits in plain text: 0.35, 10000, or with its power of ten raised."""
+    if value == 0.0 or 1e-3 <= abs(value) < 1e6:
+        return (f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.4g}").replace("-", _MINUS)
+    mantissa, exponent = f"{value:.3e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".")
+    return f"{mantissa}{TIMES}10{superscript(str(int(exponent)))}".replace("-", _MINUS)
+
+
 def count(value: int) -> str:
     """A whole number in groups of three digits."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def sentence(text: str) -> str:
-    """The text with a capital letter and a full stop; a symbol such as c stays as it is."""
+    """The text with a capital letter and a full stop; a name such as c or a_b stays as it is."""
     first = text.split(maxsplit=1)[0].strip(",:") if text.strip() else ""
-    start = text[:1].upper() if len(first) > 1 else text[:1]
+    start = text[:1].upper() if len(first) > 1 and "_" not in first else text[:1]
     return start + text[1:].rstrip(".") + "." if text else ""
 
 

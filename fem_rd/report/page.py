@@ -18,6 +18,7 @@ from fem_rd.report.fields import field_plots
 from fem_rd.report.profiles import profile_plots
 from fem_rd.report.series import series_plots
 from fem_rd.report.style import Plot, drawing, inline_svg, save_png
+from fem_rd.report.tables import results_shown, tables
 
 _MOST_CARDS = 3
 _SHORT = 0.01  # of the wall time
@@ -32,6 +33,7 @@ class _Figure:
     svg: Markup
     caption: str
     wide: bool
+    share: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def write_page(results_dir: Path) -> Path:
 
 
 def _in_page(plots: list[Plot]) -> list[_Figure]:
-    return [_Figure(Markup(inline_svg(plot)), plot.caption, plot.wide) for plot in plots]
+    return [_Figure(Markup(inline_svg(plot)), plot.caption, plot.wide, plot.share) for plot in plots]
 
 
 def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) -> str:
@@ -73,6 +75,7 @@ def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) 
         number=formatting.number,
         brief=lambda value: formatting.number(value, 2),
         measured=formatting.measured,
+        short=formatting.short,
         unit=formatting.unit_html,
         duration=duration,
         toml=formatting.toml,
@@ -86,8 +89,9 @@ def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) 
         warnings=contents.warnings,
         facts=list(_facts(contents)),
         cards=_cards(results),
-        results=results,
-        errors=any(result.error is not None for result in results),
+        results=(shown := results_shown(results)),
+        errors=any(result.error is not None for result in shown),
+        tables=tables([result for result in results if result not in shown]),
         field_figures=fields,
         series_figures=series,
         ledger=contents.ledger(),

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from fem_rd.output.reading import Fields
 from fem_rd.report.contents import Contents
-from fem_rd.report.formatting import labelled, sentence, spoken, unit_text
+from fem_rd.report.formatting import labelled, sentence, short_text, spoken, unit_text
 from fem_rd.report.planes import UNIFORM, Floats, Panel
-from fem_rd.report.style import DOTS_PER_INCH, Plot, new_figure, plain_numbers, quiet
+from fem_rd.report.style import DOTS_PER_INCH, FULL_WIDTH, Plot, new_figure, plain_numbers, quiet
 
-_HALF_WIDTH, _FULL_WIDTH, _TALLEST = 4.8, 9.8, 4.6  # inches
-_LEFT, _BAR, _ABOVE, _BELOW, _GAP = 0.62, 0.85, 0.26, 0.5, 0.12  # inches around panels
-_BAR_OFF, _BAR_WIDTH = 0.08, 0.1  # inches
+_HALF_WIDTH, _TALLEST = 4.8, 4.6  # inches
+_WIDEST, _OF_MANY = 3.2, 2.7  # inches: of panels beside others, and in several rows too
+_LEFT, _BAR, _ABOVE, _BELOW, _GAP = 0.62, 0.95, 0.26, 0.5, 0.2  # inches around panels
+_BAR_OFF, _BAR_WIDTH, _LETTER = 0.08, 0.1, 0.08  # inches
 _SIGNED = 0.05  # of the largest value: a negative part larger than this is meant
 _LEVELS = 8
 _ROOM_FOR_LEVELS = 3.0  # inches: on smaller panels lines of equal value would hide the colours
@@ -95,18 +96,20 @@ def picture(contents: Contents, rows: Sequence[Row], plane: str, remark: str) ->
 
 
 def _range_text(row: Row) -> str:
-    lowest, highest = row.range
-    between = f"from {lowest:.4g} to {highest:.4g}".replace("-", "\N{MINUS SIGN}")
-    return f"{row.label} {between}"
+    lowest, highest = map(short_text, row.range)
+    return f"{row.label} from {lowest} to {highest}"
 
 
 def _stacked(rows: Sequence[Row], unit: str) -> Figure:
     """One row of the figure for each field."""
     columns = max(len(row.panels) for row in rows)
-    width = _FULL_WIDTH if columns > 1 else _HALF_WIDTH
+    width = FULL_WIDTH if columns > 1 else _HALF_WIDTH
     shared = all(row.one_window for row in rows)
     gap = _GAP if shared else _LEFT
     panel_width = (width - _LEFT - _BAR - (columns - 1) * gap) / columns
+    if columns > 1:
+        panel_width = min(panel_width, _WIDEST if len(rows) == 1 else _OF_MANY)
+        width = _LEFT + columns * panel_width + (columns - 1) * gap + _BAR
     heights = [_height(row.panels, panel_width) for row in rows]
     same = shared and all(_same_columns(rows[0], row) for row in rows)
     above = [_ABOVE if index == 0 or not same else _GAP for index in range(len(rows))]
@@ -136,11 +139,11 @@ def _side_by_side(rows: Sequence[Row], unit: str) -> Figure:
     heights = [_height(row.panels, width) for row in rows]
     lines = [max(heights[start : start + 2]) for start in range(0, len(rows), 2)]
     top = sum(lines) + len(lines) * (_ABOVE + _BELOW)
-    figure = new_figure(_FULL_WIDTH, top)
+    figure = new_figure(FULL_WIDTH, top)
     for index, row in enumerate(rows):
         if index % 2 == 0:
             top -= _ABOVE + lines[index // 2]
-        left = _LEFT + index % 2 * (_FULL_WIDTH - _HALF_WIDTH)
+        left = _LEFT + index % 2 * (FULL_WIDTH - _HALF_WIDTH)
         axes = _axes_at(figure, left, top, width, lines[index // 2])
         _draw(axes, row.panels[0], row.colours, unit)
         _draw_bar(figure, axes, row, width)
@@ -191,6 +194,8 @@ def _draw_bar(figure: Figure, axes: Axes, row: Row, panel_width: float) -> None:
     place = (1.0 + _BAR_OFF / panel_width, 0.0, _BAR_WIDTH / panel_width, 1.0)
     scale = ScalarMappable(row.colours.norm, row.colours.name)
     label = labelled(row.label, row.unit)
+    if len(label) * _LETTER > axes.get_position().height * figure.get_size_inches()[1]:
+        label = label.replace(" (", "\n(", 1)
     bar = figure.colorbar(scale, cax=axes.inset_axes(place), label=label)
     bar.ax.spines[:].set_visible(False)
     plain_numbers(bar.ax.yaxis)

@@ -10,7 +10,7 @@ import numpy as np
 from fem_rd.output.reading import Cells, Fields
 from fem_rd.report.contents import Contents, Floats
 from fem_rd.report.cutting import Section, cut, dimension, flat, plane_axes, simplices
-from fem_rd.report.formatting import unit_text
+from fem_rd.report.formatting import short_text, unit_text
 
 _ROUND_OFF = 1e-9  # of the size of the body
 _NEARLY = 0.01  # of the size of the body
@@ -54,7 +54,7 @@ class Snapshots:
         steps = some_steps(len(contents.times), most)
         return cls(
             tuple(contents.fields(step) for step in steps),
-            tuple(f"t = {contents.times[step]:.4g} {unit}".strip() for step in steps),
+            tuple(f"t = {short_text(contents.times[step])} {unit}".strip() for step in steps),
         )
 
     @property
@@ -92,8 +92,7 @@ def _plane(points: Floats, body: Cells, origin: Floats, normal: Floats, unit: st
     height = float(origin @ normal)
     if abs(height) < _ROUND_OFF * float(np.ptp(points, axis=0).max()):
         height = 0.0
-    place = f"{height:.4g} {unit}".strip()
-    heading = f"{_direction(normal)} = {place}".replace("-", "\N{MINUS SIGN}")
+    heading = f"{_direction(normal)} = {short_text(height)} {unit}".strip()
     return Plane(cut(points, body, origin, normal), heading, (names[0], names[1]))
 
 
@@ -102,9 +101,8 @@ def _direction(vector: Floats) -> str:
     terms = [(part, name) for part, name in zip(vector, "xyz", strict=True) if abs(part) > 1e-12]
     if len(terms) == 1:
         return terms[0][1]
-    return " + ".join(f"{part:.2g} {name}" for part, name in terms).replace(
-        "+ -", "\N{MINUS SIGN} "
-    )
+    total = " + ".join(f"{part:.2g} {name}" for part, name in terms)
+    return total.replace("+ -", "\N{MINUS SIGN} ").replace("-", "\N{MINUS SIGN}")
 
 
 def panels_of_planes(values: Floats, planes: Sequence[Plane]) -> list[Panel]:

@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from fem_rd.report.axes import (
     as_seen,
+    begins_fast,
     finish,
     label_time,
     make_logarithmic,
@@ -22,14 +23,16 @@ from fem_rd.report.axes import (
 )
 from fem_rd.report.contents import Contents, Curve, Floats
 from fem_rd.report.formatting import brief_text, labelled, sentence, spoken
-from fem_rd.report.kinds import ACCOUNTS, EXTREMES, HEADINGS, REACTIONS, Kind
+from fem_rd.report.kinds import ACCOUNTS, EXTREMES, HEADINGS, REACTIONS, RESULTS, Kind
 from fem_rd.report.style import COMPUTED, CURVES, EXACT, Plot
 
 _MOST_FIGURES, _MOST_CURVES = 16, 2 * len(CURVES)
 _SAME_TIME = 1e-9  # relative
 _FEW = 30  # points or fewer are drawn as dots
 _ALIKE = 2e-3  # of the height of the axes: curves closer than this are one
+_STILL = 1e-6  # of the largest value of its group: what the case did not ask for and varies less
 _CONSERVED = 1e-9  # of what there is: a smaller change is round-off
+_ALWAYS = (HEADINGS.index(RESULTS), HEADINGS.index(ACCOUNTS))
 _DASHES = ("-", (0, (4, 1.5)))  # of the first curves, and of those that use their colours again
 
 
@@ -66,12 +69,23 @@ def _groups(contents: Contents) -> list[list[_Line]]:
             values = values - values[np.isfinite(values)][0]
         key = (HEADINGS.index(kind.heading), name if alone else kind.group, unit)
         groups.setdefault(key, []).append(_Line(name, kind, values, unit, description))
-    ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
+    ordered = [
+        groups[key]
+        for key in sorted(groups, key=lambda key: key[0])
+        if key[0] in _ALWAYS or _moves(groups[key])
+    ]
     return [
         lines[start : start + _MOST_CURVES]
         for lines in ordered
         for start in range(0, len(lines), _MOST_CURVES)
     ]
+
+
+def _moves(lines: Sequence[_Line]) -> bool:
+    """Whether there is anything to see."""
+    finite = [line.values[np.isfinite(line.values)] for line in lines]
+    largest = max(float(np.abs(values).max()) for values in finite)
+    return any(float(np.ptp(values)) > _STILL * largest for values in finite)
 
 
 def _changes(contents: Contents, name: str, unit: str) -> bool:
@@ -88,7 +102,7 @@ def _changes(contents: Contents, name: str, unit: str) -> bool:
 def _together(contents: Contents, lines: Sequence[_Line]) -> Plot:
     """Curves of one kind, with a legend where there are several."""
     time, (figure, axes) = contents.time(), one_panel()
-    early = mostly_early(time)
+    early = mostly_early(time) or any(begins_fast(time, line.values) for line in lines)
     seen = [as_seen(time, line.values, logarithmic=early) for line in lines]
     if lines[0].kind.heading == EXTREMES:
         _draw_band(axes, time, lines)
@@ -183,7 +197,7 @@ def _against_exact(contents: Contents, line: _Line, exact: Curve) -> Plot:
         difference = np.abs(line.values[rows] / known - 1.0)
         below.plot(time[rows], difference, "o" if len(rows) <= _FEW else "-", color=COMPUTED)
         caption += f" Largest relative difference {brief_text(np.nanmax(difference))}."
-    early = mostly_early(time)
+    early = mostly_early(time) or begins_fast(time, line.values)
     seen = as_seen(time, line.values, logarithmic=early)
     if spans_decades([seen]):
         make_logarithmic(axes, float(seen.max()))

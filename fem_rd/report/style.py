@@ -31,6 +31,7 @@ _IN_PAGE = {INK: "var(--ink)", GRID: "var(--grid)"} | {
     colour: f"var(--curve-{index})" for index, colour in enumerate(CURVES, 1)
 }
 DOTS_PER_INCH = 200
+FULL_WIDTH = 9.8  # inches, of two figures of the page with what is between them
 
 _RC = {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib
@@ -68,6 +69,11 @@ class Plot:
     caption: str
     figure: Figure
     wide: bool = False
+
+    @property
+    def share(self) -> float:
+        """Of the width that it has in the page."""
+        return float(self.figure.get_figwidth()) / FULL_WIDTH if self.wide else 1.0
 
 
 @contextmanager
@@ -115,7 +121,13 @@ def inline_svg(plot: Plot) -> str:
 
 
 class _PlainFormatter(ScalarFormatter):
-    """Numbers on an axis without mathematical type, which an SVG of live text cannot carry."""
+    """Numbers on an axis without mathematical type, which an SVG of live text cannot carry.
+
+    Zero is 0, whatever digits its neighbours have.
+    """
+
+    def __call__(self, value: float, position: int | None = None) -> str:
+        return re.sub(r"^0\.0+$", "0", super().__call__(value, position))
 
     def get_offset(self) -> str:
         return re.sub(

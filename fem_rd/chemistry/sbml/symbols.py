@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fem_rd.chemistry.sbml_math import formula, number
+from fem_rd.chemistry.sbml.formulas import formula, number
 from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.expressions.functions import CONSTANTS, FUNCTIONS

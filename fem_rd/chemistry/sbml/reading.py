@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from fem_rd.chemistry.equations import HIGHEST_COUNT, network_of
 from fem_rd.chemistry.network import Complex, Network, Reaction
-from fem_rd.chemistry.sbml_file import read_model
-from fem_rd.chemistry.sbml_laws import (
+from fem_rd.chemistry.sbml.file import read_model
+from fem_rd.chemistry.sbml.formulas import number
+from fem_rd.chemistry.sbml.laws import (
     Names,
     Product,
     difference,
@@ -20,8 +21,7 @@ from fem_rd.chemistry.sbml_laws import (
     two_way,
     without_factor,
 )
-from fem_rd.chemistry.sbml_math import number
-from fem_rd.chemistry.sbml_symbols import Symbols, at, unlike
+from fem_rd.chemistry.sbml.symbols import Symbols, at, unlike
 from fem_rd.errors import CaseError, located
 from fem_rd.expressions.expression import Expression
 from fem_rd.expressions.grammar import Tree, write_tree
@@ -54,7 +54,7 @@ def read_sbml(path: str | Path) -> SbmlModel:
     """The network, initial concentrations and volume of an SBML file (Level 2 or 3 core).
 
     Kinetic laws are substance per time: R is the law over the compartment's size. Laws of mass
-    action become rate constants (`fem_rd.chemistry.sbml_laws`), all others laws. Raises `CaseError`
+    action become rate constants (`fem_rd.chemistry.sbml.laws`), all others laws. Raises `CaseError`
     with the file and the element for what is wrong or not supported.
     """
     with located(path):

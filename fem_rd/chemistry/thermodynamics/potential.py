@@ -2,7 +2,7 @@
 
 p_V(V x) ~ exp(-V phi_ss(x)) (chemical-thermodynamics, eq. 6-8). It is known in closed form where
 the network is complex balanced (eq. 10), and by quadrature for one species; elsewhere
--ln p_V / V of `fem_rd.chemistry.finite_volume` approaches it.
+-ln p_V / V of `fem_rd.chemistry.thermodynamics.finite_volume` approaches it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import kl_div
 
-from fem_rd.chemistry.balance import balanced_state, complex_balance, steady_state
 from fem_rd.chemistry.kinetics import Floats, Integers, Kinetics
+from fem_rd.chemistry.thermodynamics.balance import balanced_state, complex_balance, steady_state
 from fem_rd.errors import CaseError
 
 GAUSS_POINTS, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)
@@ -217,7 +217,7 @@ def potential_of(kinetics: Kinetics, state: Floats | None = None) -> Potential:
         if solves_hamilton_jacobi(kinetics, ideal):
             return ideal
     message = "phi_ss is not known: the network is not complex balanced and has several species"
-    valid = "-ln p_V/V of the master equation (fem_rd.chemistry.finite_volume)"
+    valid = "-ln p_V/V of the master equation (fem_rd.chemistry.thermodynamics.finite_volume)"
     raise CaseError(message, valid=valid)
 
 

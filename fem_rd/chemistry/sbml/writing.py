@@ -9,9 +9,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from fem_rd.chemistry.network import Complex, Network, Reaction
-from fem_rd.chemistry.sbml_file import require_consistent
-from fem_rd.chemistry.sbml_math import MATHML, mathml, product
-from fem_rd.chemistry.sbml_symbols import at, unlike
+from fem_rd.chemistry.sbml.file import require_consistent
+from fem_rd.chemistry.sbml.formulas import MATHML, mathml, product
+from fem_rd.chemistry.sbml.symbols import at, unlike
 from fem_rd.errors import CaseError, located
 from fem_rd.expressions.expression import Expression
 from fem_rd.expressions.grammar import Call, Tree

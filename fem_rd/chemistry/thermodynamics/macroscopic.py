@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fem_rd.chemistry.balance import Balance, balance_at, balance_of
 from fem_rd.chemistry.kinetics import Floats, Integers, Kinetics, kinetics_of, reversible_pairs
 from fem_rd.chemistry.network import Network
-from fem_rd.chemistry.potential import IdealPotential, Potential, potential_of
+from fem_rd.chemistry.thermodynamics.balance import Balance, balance_at, balance_of
+from fem_rd.chemistry.thermodynamics.potential import IdealPotential, Potential, potential_of
 
 VANISHING = 1e-60  # in the place of no molecules, where only a limit exists
 

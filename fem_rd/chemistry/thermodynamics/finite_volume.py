@@ -23,11 +23,11 @@ from scipy.sparse import coo_array, csc_array
 from scipy.sparse.csgraph import connected_components
 from scipy.special import gammaln, logsumexp, rel_entr, xlogy
 
-from fem_rd.chemistry import birth_death, markov
 from fem_rd.chemistry.kinetics import Floats, Integers, Kinetics, kinetics_of, reversible_pairs
 from fem_rd.chemistry.network import Network
-from fem_rd.chemistry.potential import one_species_potential
-from fem_rd.chemistry.state_space import StateSpace, bounds, counts_of, reachable
+from fem_rd.chemistry.thermodynamics import birth_death, markov
+from fem_rd.chemistry.thermodynamics.potential import one_species_potential
+from fem_rd.chemistry.thermodynamics.state_space import StateSpace, bounds, counts_of, reachable
 from fem_rd.errors import CaseError, NumericalError
 
 TAIL = -60.0  # ln of the probability, relative to the highest, where one species is cut off

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fem_rd.chemistry.sbml_in import SbmlModel, read_sbml
-from fem_rd.chemistry.sbml_out import write_sbml
+from fem_rd.chemistry.sbml.reading import SbmlModel, read_sbml
+from fem_rd.chemistry.sbml.writing import write_sbml
 
 __all__ = ["SbmlModel", "read_sbml", "write_sbml"]
