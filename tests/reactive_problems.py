@@ -12,9 +12,9 @@ from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.numerics.reactive import ReactiveProblem
-from fem_rd.numerics.reactive_march import ReactiveMarch
-from fem_rd.numerics.reactive_schemes import Stepping, reactive_march
+from fem_rd.numerics.reactive.march import ReactiveMarch
+from fem_rd.numerics.reactive.problem import ReactiveProblem
+from fem_rd.numerics.reactive.schemes import Stepping, reactive_march
 from fem_rd.numerics.semidiscrete import Constraint, Load, SemiDiscrete
 from fem_rd.numerics.solver import SolverOptions
 from fem_rd.numerics.spaces import lagrange_space

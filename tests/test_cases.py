@@ -18,15 +18,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cases import Run, results, run
+from network_cases import CASES, FRONT, MORPHOGEN, NETWORK_FORMS, NETWORKS
 from ranks import run_on_ranks
 
 from fem_rd.case.loading import load_case
 from fem_rd.exact import capture, localised, patch, potential, shapes
 from fem_rd.exact.sphere import ReactiveSphere
 
-CASES = Path(__file__).parents[1] / "cases"
 K_S = 4 * math.pi
 
 
@@ -56,6 +57,7 @@ SMALL = {
     "torus": Small.mesh(1.9e-3, size=0.35),
     "two-sinks": Small.mesh(2.9e-3, size=0.3),
 }
+ALL = {name: small.overrides for name, small in (SMALL | NETWORKS).items()}
 ROUND_OFF = 1e-8  # of the solver, with the tolerance that cases leave as it is
 
 # What the project promises, with the reference numbers of the literature.
@@ -65,6 +67,9 @@ BARS = {
     ("two-sinks", "rate_first"): (K_S * 0.75720437504601, 1e-3),
     ("two-sinks", "rate_second"): (K_S * 0.75720437504601, 1e-3),
     ("reactive-patch", "rate"): (K_S * 0.496209890813, 2e-3),
+    ("brusselator", "period"): (7.156919921180, 1e-4),
+    ("catalyst-pellet", "effectiveness"): (0.805972081091, 1e-4),
+    ("fisher-front", "speed"): (1.996582335097, 1e-3),
 }
 TRANSIENT = {
     0.1: 9.761595986923,
@@ -148,7 +153,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     def get(name: str) -> Run:
         if name not in made:
             output = tmp_path_factory.mktemp(name) / "results"
-            made[name] = run(CASES / name, output, *SMALL[name].overrides)
+            made[name] = run(CASES / name, output, *ALL[name])
         return made[name]
 
     return get
@@ -159,10 +164,11 @@ def test_every_case_is_listed_and_tested() -> None:
     listed = re.findall(
         r"^\| \[`([\w-]+)`\]\(\1\)", (CASES / "README.md").read_text(), re.MULTILINE
     )
-    assert directories == set(SMALL) == set(CLOSED_FORMS) == set(listed)
+    assert directories == set(ALL) == set(listed)
+    assert set(SMALL) == set(CLOSED_FORMS)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", ALL)
 def test_a_case_is_complete(name: str) -> None:
     held = {path.name for path in (CASES / name).iterdir()}
     assert {"case.toml", "README.md", "expected.toml"} <= held
@@ -171,7 +177,7 @@ def test_a_case_is_complete(name: str) -> None:
     assert ["fem-rd", "run", f"cases/{name}"] in commands(name)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", ALL)
 def test_what_a_readme_says_exists(name: str) -> None:
     text = readme(name)
     for module, function in re.findall(r"`(fem_rd(?:\.\w+)+)\.(\w+)`", text):
@@ -184,7 +190,7 @@ def test_what_a_readme_says_exists(name: str) -> None:
         assert (CASES / name / target).exists(), target
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", ALL)
 def test_commands_of_a_readme_are_right(name: str) -> None:
     for words in commands(name):
         assert words[:1] == ["fem-rd"] and words[2] == f"cases/{name}", words
@@ -225,32 +231,99 @@ def test_units_of_a_case_reach_its_results(small_run: Callable[[str], Run]) -> N
     assert observables["concentration_max"]["unit"] == "particle/nm^3"
 
 
+@pytest.mark.parametrize(("name", "observable"), NETWORK_FORMS)
+def test_expected_numbers_of_networks_are_the_closed_forms(name: str, observable: str) -> None:
+    number = expected(name)[observable]
+    digits = 1e-6 if name == "mutual-annihilation-doi" else 1e-11  # as many as it gives
+    assert number["value"] == pytest.approx(NETWORK_FORMS[name, observable](), rel=digits)
+    assert 0 < number["tolerance"] <= 5e-3
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_small_network_gets_its_numbers_right(
+    name: str, small_run: Callable[[str], Run]
+) -> None:
+    found = small_run(name)
+    assert found.summary["status"] == "done"
+    assert set(expected(name)) <= set(found.summary["observables"])
+    assert abs(found.summary["observables"].get("ledger_residual", {"value": 0})["value"]) < 1e-10
+    for observable, (value, tolerance) in NETWORKS[name].numbers.items():
+        assert found.value(observable) == pytest.approx(value, rel=tolerance), observable
+
+
+def at(found: Run, observable: str, instant: float) -> float:
+    """The value in the row of this time."""
+    rows = np.flatnonzero(np.isclose(found.series["time"], instant, rtol=1e-9))
+    assert len(rows) == 1
+    return float(found.series[observable][rows[0]])
+
+
+def test_the_gradient_over_time(small_run: Callable[[str], Run]) -> None:
+    found = small_run("morphogen-gradient")
+    for instant in (0.5, 1.0, 2.0):
+        exact = float(MORPHOGEN.transient(instant, 1.0))
+        assert at(found, "A_one", instant) == pytest.approx(exact, rel=3e-7)
+
+
+def test_a_slanted_creation_moves_neither_centre_nor_amount(tmp_path: Path) -> None:
+    """Place-dependent rates: what is added is antisymmetric, and the equation linear."""
+    slanted = "chemistry.reactions.creation.rate=2*creation*x/L"
+    found = run(CASES / "degradation-creation", tmp_path / "out", slanted)
+    for observable, number in expected("degradation-creation").items():
+        assert found.value(observable) == pytest.approx(number["value"], rel=1e-9)
+    assert found.value("rate_A_right") > found.value("rate_A_left") + 1
+
+
+def test_the_width_of_the_front_grows_with_the_sixth_root(small_run: Callable[[str], Run]) -> None:
+    found = small_run("annihilation-front")
+    for observable, exponent in (("width", 1 / 6), ("rate_at_front", -2 / 3)):
+        ratio = at(found, observable, 1000) / at(found, observable, 100)
+        assert math.log10(ratio) == pytest.approx(exponent, abs=0.01)
+
+
+def test_the_fastest_wave_grows_at_its_rate(small_run: Callable[[str], Run]) -> None:
+    series = small_run("schnakenberg-turing").series
+    rows = series["time"] > 0.02
+    slope = np.polyfit(series["time"][rows], np.log(np.abs(series["mode6"][rows])), 1)[0]
+    assert slope == pytest.approx(53.988347452, rel=0.01)
+    assert series["growth6"][rows] == pytest.approx(53.988347452, rel=0.015)
+
+
+def test_spots_fill_the_box(small_run: Callable[[str], Run]) -> None:
+    series = small_run("gray-scott").series
+    assert series["amount_V"][-1] > 5 * series["amount_V"][np.searchsorted(series["time"], 200)]
+    assert 0.3 < series["V_max"][-1] < 0.4 and series["U_max"][-1] < 0.999
+
+
 @pytest.fixture(scope="module")
 def small_runs_on_two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All small cases in one start of two ranks; the directory that holds their results."""
+    """All small cases in two starts of two ranks; the directory that holds their results."""
     directory = tmp_path_factory.mktemp("ranks")
-    runs = "\n".join(
-        f"run_case(RunRequest(Path({str(CASES / name)!r}), {small.overrides!r}, Path({name!r})))"
-        for name, small in SMALL.items()
-    )
-    script = directory / "all.py"
-    script.write_text(
-        f"from pathlib import Path\nfrom fem_rd.commands.run import RunRequest, run_case\n{runs}\n"
-    )
-    ended = run_on_ranks(2, script, directory)
-    assert ended.returncode == 0, ended.stderr
+    for names in (SMALL, NETWORKS):
+        runs = "\n".join(
+            f"run_case(RunRequest(Path({str(CASES / name)!r}), {ALL[name]!r}, Path({name!r})))"
+            for name in names
+        )
+        script = directory / "all.py"
+        script.write_text(
+            "from pathlib import Path\n"
+            f"from fem_rd.commands.run import RunRequest, run_case\n{runs}\n"
+        )
+        ended = run_on_ranks(2, script, directory)
+        assert ended.returncode == 0, ended.stderr
     return directory
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", ALL)
 def test_two_ranks_get_the_same_numbers(
     name: str, small_run: Callable[[str], Run], small_runs_on_two_ranks: Path
 ) -> None:
     serial, parallel = small_run(name), results(small_runs_on_two_ranks / name)
     assert parallel.record["environment"]["ranks"] == 2
+    close = NETWORKS[name].ranks if name in NETWORKS else ROUND_OFF
     for observable in expected(name):
-        assert parallel.value(observable) == pytest.approx(serial.value(observable), rel=ROUND_OFF)
+        assert parallel.value(observable) == pytest.approx(serial.value(observable), rel=close)
 
 
 @pytest.mark.mpi
@@ -267,7 +340,13 @@ def test_the_rate_is_the_same_on_one_two_and_three_ranks(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SMALL)
+def test_the_catalyst_at_a_larger_modulus(tmp_path: Path) -> None:
+    found = run(CASES / "catalyst-pellet", tmp_path / "fast", "parameters.phi=5")
+    assert found.value("effectiveness") == pytest.approx(0.480054482389, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALL)
 def test_a_case_at_full_size(name: str, tmp_path: Path) -> None:
     """As the README says: from the command to the report in a minute, with the mesh to make."""
     begin = time.perf_counter()
@@ -285,4 +364,10 @@ def test_a_case_at_full_size(name: str, tmp_path: Path) -> None:
         rates = dict(zip(found.series["time"], found.series["rate"], strict=True))
         for instant, rate in TRANSIENT.items():
             assert rates[instant] == pytest.approx(rate, rel=TRANSIENT_BAR)
+    if name == "annihilation-front":
+        assert at(found, "rate_at_front", 1e3) == pytest.approx(
+            float(FRONT.rate_at_centre(1e3)), rel=0.02
+        )
+        ratio = at(found, "width", 1e4) / at(found, "width", 1e3)
+        assert math.log10(ratio) == pytest.approx(1 / 6, abs=0.01)
     assert seconds < SECONDS

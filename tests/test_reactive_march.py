@@ -20,20 +20,20 @@ from reactive_problems import (
 )
 
 from fem_rd.errors import NumericalError
-from fem_rd.numerics.chosen_solver import ChosenSolver
-from fem_rd.numerics.coupled import CoupledMatrix
-from fem_rd.numerics.jacobi_cg import JacobiCG
-from fem_rd.numerics.reactive import Fields
-from fem_rd.numerics.reactive_march import ReactiveMarch
-from fem_rd.numerics.reactive_schemes import (
+from fem_rd.numerics.reactive.chosen_solver import ChosenSolver
+from fem_rd.numerics.reactive.coupled import CoupledMatrix
+from fem_rd.numerics.reactive.jacobi_cg import JacobiCG
+from fem_rd.numerics.reactive.march import ReactiveMarch
+from fem_rd.numerics.reactive.problem import Fields
+from fem_rd.numerics.reactive.schemes import (
     REACTIVE_SCHEMES,
     Stepping,
     reactive_march,
     steady_reactive_march,
 )
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.semidiscrete import ShiftedOperator
 from fem_rd.numerics.solver import SolverOptions
-from fem_rd.numerics.transport import Transport
 
 AUTO = SolverOptions(1e-10, "auto")
 
@@ -122,7 +122,7 @@ import json, sys
 from mpi4py import MPI
 import numpy as np
 from reactive_problems import *
-from fem_rd.numerics.reactive_schemes import *
+from fem_rd.numerics.reactive.schemes import *
 comm, found = MPI.COMM_WORLD, {}
 ends = [lambda t: 1 + 0.5 * np.sin(2 * t), lambda t: 2 - 0.4 * np.sin(3 * t)]
 for degree in (1, 2):

@@ -19,10 +19,10 @@ from reactive_problems import (
 )
 
 from fem_rd.errors import CaseError
-from fem_rd.numerics.patankar import limited
-from fem_rd.numerics.positive import PatankarMovement, check_positivity
-from fem_rd.numerics.reactive import Fields
-from fem_rd.numerics.reactive_schemes import Stepping, reactive_march
+from fem_rd.numerics.reactive.patankar import limited
+from fem_rd.numerics.reactive.positive import PatankarMovement, check_positivity
+from fem_rd.numerics.reactive.problem import Fields
+from fem_rd.numerics.reactive.schemes import Stepping, reactive_march
 from fem_rd.numerics.solver import SolverOptions
 
 AUTO = SolverOptions(1e-10, "auto")

@@ -19,8 +19,8 @@ from reactive_problems import (
 )
 
 from fem_rd.errors import CaseError
-from fem_rd.numerics.additive import ADDITIVE
-from fem_rd.numerics.reactive_schemes import REACTIVE_SCHEMES, Stepping, reactive_march
+from fem_rd.numerics.reactive.additive import ADDITIVE
+from fem_rd.numerics.reactive.schemes import REACTIVE_SCHEMES, Stepping, reactive_march
 
 ORDERS = {
     "imex-bdf2": 2, "ark2": 2, "ark3": 3, "ark4": 4, "strang": 2, "implicit": 2, "positive": 2,
@@ -129,6 +129,14 @@ def test_what_was_exchanged_is_as_accurate_as_the_values(name: str, kind: str) -
     ]
     assert errors[1] < 2e-3
     assert np.log2(errors[0] / errors[1]) > 1.8
+
+
+@pytest.mark.parametrize("name", ["ark2", "ark3", "ark4", "strang", "positive"])
+def test_flows_of_the_moment_know_how_fast_prescribed_values_change(name: str) -> None:
+    """The reservoir also fills the half cell at its boundary."""
+    expected = marched(driven(), "imex-bdf2", 2000).flows
+    tolerance = 0.02 if name in ("strang", "positive") else 2e-3
+    assert marched(driven(), name, 100).flows == pytest.approx(expected, abs=tolerance)
 
 
 @pytest.mark.parametrize("name", ["ark2", "ark4", "strang", "implicit"])

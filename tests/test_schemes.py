@@ -14,7 +14,7 @@ from fem_rd.case.sections import LINEAR, REACTIVE
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.march import AdaptiveMarch, FixedMarch
-from fem_rd.numerics.reactive_schemes import REACTIVE_SCHEMES
+from fem_rd.numerics.reactive.schemes import REACTIVE_SCHEMES
 from fem_rd.numerics.schemes import SCHEMES, Multistep, RungeKutta, scheme_named
 from fem_rd.numerics.semidiscrete import Constraint, Load, SemiDiscrete
 from fem_rd.numerics.solver import PRECONDITIONERS, KrylovSolver, SolverOptions

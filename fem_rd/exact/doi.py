@@ -12,9 +12,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
+from scipy.special import ive
 
 from fem_rd.exact.hyperbolic import one_minus_tanhc
 from fem_rd.exact.validity import Floats, array_within, require, require_positive
+
+_TORUS = 2.837297479480619519  # potential of a unit charge on the cubic torus in its background
+_EDGE = 0.117287243085  # zeta(3/2)/(sqrt(2) (2 pi)^(3/2)): layers of a reaction in steps
 
 
 def doi_capacitance(sigma: float, diffusion: float, reaction_rate: float) -> float:
@@ -74,3 +78,58 @@ def doi_reaction_rate(sigma: float, diffusion: float, rate: float) -> float:
     lower, upper = math.sqrt(fraction), 2 / (1 - fraction)
     s = brentq(lambda x: one_minus_tanhc(x) - fraction, lower, upper, xtol=1e-15, rtol=1e-14)
     return diffusion * float(s) ** 2 / sigma**2
+
+
+def doi_rate_within(
+    dimension: int, sigma: float, diffusion: float, reaction_rate: float, outer: float
+) -> float:
+    """Steady rate per concentration held at the distance ``outer`` > sigma, in 1, 2, 3 dimensions.
+
+    Units length^dimension/time; in one dimension both sides count. With p = sqrt(lambda_0/D):
+    2 D/(R - sigma + coth(p sigma)/p), 2 pi D/(ln(R/sigma) + I_0(p sigma)/(p sigma I_1(p sigma))),
+    and `doi_rate`. In one and two dimensions it vanishes as R grows: there is no rate constant.
+    """
+    require(dimension in (1, 2, 3), f"dimension must be 1, 2 or 3; found {dimension!r}")
+    require_positive(sigma=sigma, diffusion=diffusion, reaction_rate=reaction_rate)
+    if dimension == 3:
+        return doi_rate(sigma, diffusion, reaction_rate, outer)
+    require(sigma < outer < math.inf, f"outer must be finite and > sigma = {sigma!r}")
+    s = sigma * math.sqrt(reaction_rate / diffusion)
+    if dimension == 1:
+        return 2 * diffusion / (outer - sigma + sigma / (s * math.tanh(s)))
+    resistance = math.log(outer / sigma) + float(ive(0, s) / (s * ive(1, s)))
+    return 2 * math.pi * diffusion / resistance
+
+
+def doi_periodic_rate(sigma: float, diffusion: float, reaction_rate: float, edge: float) -> float:
+    """Rate constant (volume/time) of one partner in a periodic cube, from uniform births.
+
+    The molecules are born uniformly and react with a single partner: the events per time are this
+    rate times their mean concentration, and their mean lifetime is edge^3 over it. About 1/k =
+    1/k_infinite - 2.8373/(4 pi D edge), with all terms of spherical symmetry; the others are of
+    relative order (sigma/edge)^9. D is the sum of both. Raises unless edge >= 2 sigma.
+    """
+    require_positive(sigma=sigma, diffusion=diffusion, reaction_rate=reaction_rate)
+    require(edge >= 2 * sigma, f"edge must be at least two sigma = {2 * sigma!r}; found {edge!r}")
+    volume, ball = edge**3, 4 * math.pi * sigma**3 / 3
+    s = sigma * math.sqrt(reaction_rate / diffusion)
+    # Green's function at sigma and its integral over the ball, for the births volume * rate = D
+    green = 1 / (4 * math.pi * sigma) - _TORUS / (4 * math.pi * edge) + sigma**2 / (6 * volume)
+    integral = sigma**2 / 2 - _TORUS * sigma**3 / (3 * edge) + 2 * math.pi * sigma**5 / (15 * volume)
+    at_sigma = diffusion / (volume * reaction_rate) + (1 - ball / volume) * math.tanh(s) / (
+        4 * math.pi * sigma * (s - math.tanh(s))
+    )
+    beyond = (at_sigma + green) * (volume - ball) + integral
+    return diffusion * volume / (beyond + diffusion / reaction_rate)
+
+
+def doi_step_bias(sigma: float, diffusion: float, reaction_rate: float, dt: float) -> float:
+    """Relative error of the rate constant where motion and reactions alternate in steps of dt.
+
+    -0.117287 s^2 tanh(s)^2 tau^(3/2)/(1 - tanh(s)/s), tau = D dt/sigma^2, to leading order: from
+    the edge of the ball, where the reaction rate jumps. Reactions at fixed positions are taken to
+    be exact. The constant is zeta(3/2)/(sqrt(2) (2 pi)^(3/2)).
+    """
+    require_positive(sigma=sigma, diffusion=diffusion, reaction_rate=reaction_rate)
+    s, tau = sigma * math.sqrt(reaction_rate / diffusion), diffusion * dt / sigma**2
+    return -_EDGE * (s * math.tanh(s)) ** 2 * tau**1.5 / one_minus_tanhc(s)

@@ -30,7 +30,7 @@ from fem_rd.models.reaction_marching import march_for
 from fem_rd.models.reaction_sources import ReactionSources
 from fem_rd.models.reaction_thermodynamics import FieldThermodynamics
 from fem_rd.models.transport import Transport
-from fem_rd.numerics.reactive import ReactiveProblem
+from fem_rd.numerics.reactive.problem import ReactiveProblem
 from fem_rd.observables import Observable
 from fem_rd.state import State
 

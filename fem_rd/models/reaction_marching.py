@@ -9,9 +9,9 @@ import numpy as np
 
 from fem_rd.case.case import Case
 from fem_rd.models.assembly import Array
-from fem_rd.numerics.reactive import ReactiveProblem
-from fem_rd.numerics.reactive_march import ReactiveMarch
-from fem_rd.numerics.reactive_schemes import Stepping, reactive_march, steady_reactive_march
+from fem_rd.numerics.reactive.march import ReactiveMarch
+from fem_rd.numerics.reactive.problem import ReactiveProblem
+from fem_rd.numerics.reactive.schemes import Stepping, reactive_march, steady_reactive_march
 from fem_rd.numerics.solver import SolverOptions
 
 

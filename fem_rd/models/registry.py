@@ -16,6 +16,7 @@ MODELS = {
     "smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel",
     "reaction-diffusion": "fem_rd.models.reaction_diffusion:ReactionDiffusionModel",
     "well-mixed": "fem_rd.models.well_mixed:WellMixedModel",
+    "particles": "fem_rd.models.particles:ParticlesModel",
 }
 
 

@@ -40,8 +40,8 @@ def kernels() -> tuple[Any, Any]:
     `CompilerError` where there is no compiler (``CC``, otherwise ``cc``) or it fails.
     """
     ffi = cffi.FFI()
-    for header in sorted(SOURCES.glob("*.h")):
-        ffi.cdef(_declarations(header.read_text("utf-8")))
+    for name in ("shapes.h", *sorted(path.name for path in SOURCES.glob("*.h"))):
+        ffi.cdef(_declarations((SOURCES / name).read_text("utf-8")), override=True)
     return ffi, ffi.dlopen(str(_library(_compiler(), _directory())))
 
 

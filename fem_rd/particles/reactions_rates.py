@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,3 +43,12 @@ class Rate:
             _checked(float(found.min()))
             _checked(float(found.max()))
         return found
+
+
+def _checked(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise NumericalError(
+            f"the rate of a reaction of particles is {value!r}",
+            remedy="an expression that is finite and not negative everywhere",
+        )
+    return value

@@ -71,7 +71,9 @@ def _channel(reaction: Reaction, network: Network, radii: Mapping[str, float]) -
     species = _molecules(particles)
     if reaction.rate is None or len(species) > 2:
         message = "particles react alone or in pairs, by mass action"
-        raise CaseError(message, key=_key(reaction.name), found=str(reaction.law or reaction.equation))
+        raise CaseError(
+            message, key=_key(reaction.name), found=str(reaction.law or reaction.equation)
+        )
     radius = radii.get(reaction.name, 0.0)
     if (len(species) == 2) != (radius > 0):
         message = "a reaction of two particles has a radius, others have none"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fem_rd.report.formatting import labelled
-from fem_rd.report.style import new_figure, plain_numbers
+from fem_rd.report.style import fitting, new_figure, plain_numbers
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ _TOP, _RIGHT, _BOTTOM, _BESIDE = 0.12, 0.14, 0.5, 0.06  # inches of margin
 _POWER = 0.15  # inches
 _EARLY = 0.2  # of the run: where most steps are earlier than this, time is logarithmic
 _SPAN, _FROM_TIME = 1e3, 1e2  # ratios that make a scale of values, and of times, logarithmic
-_INSTANT, _FROM_INSTANT = 0.02, 1e3  # of the run; and how much longer it is than its first step
+_INSTANT, _FROM_INSTANT = 0.01, 1e3  # of the run; and how much longer it is than its first step
 _NOTHING = 1e-12  # of the largest: what is below is not shown on a logarithmic scale
 _SAMPLES = 200
 _UNUSUAL = 0.05  # the share of the axis where a curve may be lower than what decides
@@ -42,7 +42,7 @@ def two_panels() -> tuple[Figure, Axes, Axes]:
 
 def finish(axes: Axes, below: Axes | None, abscissa: str, ordinate: str) -> None:
     """Label the axes and leave the room that the labels need."""
-    axes.set_ylabel(ordinate)
+    axes.set_ylabel(fitting(ordinate, axes))
     (below or axes).set_xlabel(abscissa)
     if below is not None:  # whole decades, so that there are labels to read
         lowest, highest = np.log10(below.get_ylim())

@@ -216,6 +216,10 @@ class Contents:
         error = _mapping(self.summary, "observables", name).get("error")
         return None if error is None else float(error)
 
+    def compared(self, name: str) -> bool:
+        """Whether an observable is held against something."""
+        return any(True for _ in self._comparisons(name))
+
     @cached_property
     def species(self) -> tuple[str, ...]:
         """The unknowns, which most observables are of."""

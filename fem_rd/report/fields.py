@@ -17,6 +17,7 @@ from fem_rd.report.planes import (
     Panel,
     Plane,
     Snapshots,
+    in_one_window,
     panels_of_planes,
     panels_over_time,
     planes_of,
@@ -57,8 +58,11 @@ def _pictures(contents: Contents) -> Iterator[Plot]:
     if not planes[-1]:
         return
     for names in _groups(contents, snapshots.last):
-        rows = [_row(contents, snapshots, planes, name) for name in names]
-        drawable = [row for row in rows if row.panels]
+        found = {name: _panels(contents, snapshots, planes, name) for name in names}
+        panels = {name: of_field for name, of_field in found.items() if of_field}
+        if panels and len(contents.times) > 1:
+            panels = dict(zip(panels, in_one_window(list(panels.values())), strict=True))
+        drawable = [_row(contents, snapshots.last, name, panels[name]) for name in panels]
         varying = [row for row in drawable if not _uniform(row)] or drawable[:1]
         everywhere = [
             f"{row.label} is {short_text(row.panels[0].values.mean())} everywhere"
@@ -101,18 +105,20 @@ def _groups(contents: Contents, fields: Fields) -> list[list[str]]:
     ]
 
 
-def _row(
+def _panels(
     contents: Contents, snapshots: Snapshots, planes: Sequence[Sequence[Plane]], name: str
-) -> Row:
+) -> list[Panel]:
     """The panels of a field; none where a run that failed left nothing that can be drawn."""
-    panels: list[Panel]
     if len(contents.times) > 1:
         panels = panels_over_time(snapshots, name, [of_time[0] for of_time in planes])
     else:
         panels = panels_of_planes(scalar(snapshots.last, name), planes[-1])
-    finite = [panel for panel in panels if np.isfinite(panel.values).all()]
+    return [panel for panel in panels if np.isfinite(panel.values).all()]
+
+
+def _row(contents: Contents, fields: Fields, name: str, panels: Sequence[Panel]) -> Row:
     density = len(contents.species) > 0 and name not in contents.species
-    return row_of(name, snapshots.last, finite, density=density)
+    return row_of(name, fields, panels, density=density)
 
 
 def _uniform(row: Row) -> bool:

@@ -24,7 +24,9 @@ def number(value: float | None, digits: int | None = None) -> Markup:
     """
     if value is None or not math.isfinite(value):
         return Markup("&ndash;")
-    if value == 0 or 1e-4 <= abs(value) < 1e7:
+    if value == 0:
+        return Markup("0")
+    if 1e-4 <= abs(value) < 1e7:
         mantissa, power = f"{value:#.{digits or _SIGNIFICANT}g}".rstrip("."), ""
     else:
         mantissa, exponent = f"{value:.{(digits or _SIGNIFICANT) - 1}e}".split("e")

@@ -20,9 +20,9 @@ _LEADING = {  # word before the name: table, what its curves are, of one or of s
     "total_events": (REACTIONS, "events since the start"),
     "events": (REACTIONS, "events per time"),
     "amount": (AMOUNTS, "amount"),
-    "rate": (RATES, "amount that leaves per time"),
-    "left": (RATES, "amount that left since the start"),
-    "exchanged": (RATES, "amount that entered since the start"),
+    "rate": (RATES, "amount out per time"),
+    "left": (RATES, "amount out since the start"),
+    "exchanged": (RATES, "amount in since the start"),
 }
 _TRAILING = {  # word after the name
     "mean": (CONCENTRATIONS, "number of molecules"),
@@ -60,14 +60,14 @@ def kind_of(name: str, species: Collection[str], asked: Collection[str]) -> Kind
     if name in _DENSITIES:
         return Kind(THERMODYNAMICS, "value", name, quantity=name)
     if name in _DISSIPATED:
-        return Kind(THERMODYNAMICS, "value", name, "thermodynamics", "per time")
+        return Kind(THERMODYNAMICS, "value", name, "thermodynamics", "free energy per time")
     return _by_end(name, species) or _by_beginning(name, species)
 
 
 def own_species(name: str, species: Collection[str]) -> str | None:
     """The species that a name begins with, the longest where there are several; None if none."""
-    found = (one for one in species if name == one or name.startswith(f"{one}_"))
-    return max(found, key=len, default=None)
+    found = [one for one in species if name == one or name.startswith(f"{one}_")]
+    return max(found, key=len) if found else None
 
 
 def in_order(headings: Collection[str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from fem_rd.output.reading import Fields
@@ -61,7 +62,7 @@ def space_time_plot(contents: Contents, name: str) -> Plot | None:
     return Plot(f"space-time-{name}", caption, figure)
 
 
-def _add_bar(figure: Figure, axes: Axes, mesh: object, label: str) -> None:
+def _add_bar(figure: Figure, axes: Axes, mesh: QuadMesh, label: str) -> None:
     figure.subplots_adjust(right=1.0 - _BAR_ROOM)
     bar = figure.colorbar(mesh, cax=axes.inset_axes((1.0 + _BAR_OFF, 0.0, _BAR_WIDTH, 1.0)))
     bar.set_label(label)

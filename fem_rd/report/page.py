@@ -64,7 +64,9 @@ def write_page(results_dir: Path) -> Path:
 
 
 def _in_page(plots: list[Plot]) -> list[_Figure]:
-    return [_Figure(Markup(inline_svg(plot)), plot.caption, plot.wide, plot.share) for plot in plots]
+    return [
+        _Figure(Markup(inline_svg(plot)), plot.caption, plot.wide, plot.share) for plot in plots
+    ]
 
 
 def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) -> str:

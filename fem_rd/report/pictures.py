@@ -18,15 +18,23 @@ from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
 from fem_rd.output.reading import Fields
-from fem_rd.report.contents import Contents
+from fem_rd.report.contents import Contents, Floats
 from fem_rd.report.formatting import labelled, sentence, short_text, spoken, unit_text
-from fem_rd.report.planes import UNIFORM, Floats, Panel
-from fem_rd.report.style import DOTS_PER_INCH, FULL_WIDTH, Plot, new_figure, plain_numbers, quiet
+from fem_rd.report.planes import UNIFORM, Panel
+from fem_rd.report.style import (
+    DOTS_PER_INCH,
+    FULL_WIDTH,
+    Plot,
+    fitting,
+    new_figure,
+    plain_numbers,
+    quiet,
+)
 
 _HALF_WIDTH, _TALLEST = 4.8, 4.6  # inches
 _WIDEST, _OF_MANY = 3.2, 2.7  # inches: of panels beside others, and in several rows too
 _LEFT, _BAR, _ABOVE, _BELOW, _GAP = 0.62, 0.95, 0.26, 0.5, 0.2  # inches around panels
-_BAR_OFF, _BAR_WIDTH, _LETTER = 0.08, 0.1, 0.08  # inches
+_BAR_OFF, _BAR_WIDTH = 0.08, 0.1  # inches
 _SIGNED = 0.05  # of the largest value: a negative part larger than this is meant
 _LEVELS = 8
 _ROOM_FOR_LEVELS = 3.0  # inches: on smaller panels lines of equal value would hide the colours
@@ -74,7 +82,7 @@ class Row:
 def row_of(name: str, fields: Fields, panels: Sequence[Panel], *, density: bool) -> Row:
     """The row of a field; a ``density`` that spans decades has logarithmic colours."""
     label = name if fields.values[name].ndim == 1 else f"magnitude of {name}"
-    seen = np.concatenate([panel.values for panel in panels]) if panels else np.zeros(1)
+    seen = np.concatenate([panel.values for panel in panels])
     colours = (_logarithmic(seen) if density else None) or _colours(seen)
     return Row(name, label, fields.units.get(name, ""), panels, colours)
 
@@ -193,9 +201,7 @@ def _draw_bar(figure: Figure, axes: Axes, row: Row, panel_width: float) -> None:
     """The scale of colours, as high as the picture."""
     place = (1.0 + _BAR_OFF / panel_width, 0.0, _BAR_WIDTH / panel_width, 1.0)
     scale = ScalarMappable(row.colours.norm, row.colours.name)
-    label = labelled(row.label, row.unit)
-    if len(label) * _LETTER > axes.get_position().height * figure.get_size_inches()[1]:
-        label = label.replace(" (", "\n(", 1)
+    label = fitting(labelled(row.label, row.unit), axes)
     bar = figure.colorbar(scale, cax=axes.inset_axes(place), label=label)
     bar.ax.spines[:].set_visible(False)
     plain_numbers(bar.ax.yaxis)
@@ -203,7 +209,7 @@ def _draw_bar(figure: Figure, axes: Axes, row: Row, panel_width: float) -> None:
 
 def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
     section, (across, up) = panel.plane.section, panel.window.T
-    size = axes.get_position().bounds[2:] * axes.figure.get_size_inches()
+    size = np.array(axes.bbox.size, dtype=np.float64) / axes.figure.dpi
     scale = DOTS_PER_INCH * float((size / np.ptp(panel.window, axis=0)).min())
     picture = _painted(panel, colours, scale)
     axes.imshow(picture, extent=(*across, *up), interpolation="none", aspect="equal")
@@ -236,9 +242,9 @@ def _painted(panel: Panel, colours: _Colours, scale: float) -> NDArray[np.uint8]
     seen = np.all((corners.max(axis=1) >= window[0]) & (corners.min(axis=1) <= window[1]), axis=1)
     dots = (corners[seen] - window[0]) * (size / np.ptp(window, axis=0))
     paint = colormaps[colours.name](colours.norm(panel.values))[section.triangles[seen]]
-    renderer = RendererAgg(int(size[0]), int(size[1]), DOTS_PER_INCH)
+    renderer = RendererAgg(int(size[0]), int(size[1]), DOTS_PER_INCH)  # type: ignore[no-untyped-call]
     renderer.draw_gouraud_triangles(renderer.new_gc(), dots, paint, IdentityTransform())
-    return np.array(renderer.buffer_rgba())
+    return np.array(renderer.buffer_rgba())  # type: ignore[no-untyped-call]
 
 
 def _colours(values: Floats) -> _Colours:

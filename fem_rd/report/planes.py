@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -129,6 +129,13 @@ def panels_over_time(snapshots: Snapshots, name: str, planes: Sequence[Plane]) -
         Panel(plane, plane.section.values(scalar(fields, name)), heading, window)
         for fields, heading, plane in zip(snapshots.fields, snapshots.headings, planes, strict=True)
     ]
+
+
+def in_one_window(rows: Sequence[Sequence[Panel]]) -> list[list[Panel]]:
+    """The panels of several fields over time, all seen as widely as one of them needs."""
+    windows = np.array([panel.window for row in rows for panel in row])
+    window = np.array([windows[:, 0].min(axis=0), windows[:, 1].max(axis=0)])
+    return [[replace(panel, window=window) for panel in row] for row in rows]
 
 
 def scalar(fields: Fields, name: str) -> Floats:

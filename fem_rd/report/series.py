@@ -31,8 +31,8 @@ _SAME_TIME = 1e-9  # relative
 _FEW = 30  # points or fewer are drawn as dots
 _ALIKE = 2e-3  # of the height of the axes: curves closer than this are one
 _STILL = 1e-6  # of the largest value of its group: what the case did not ask for and varies less
+_MOVING = 0.05  # of the range of the curve of its group that moves most
 _CONSERVED = 1e-9  # of what there is: a smaller change is round-off
-_ALWAYS = (HEADINGS.index(RESULTS), HEADINGS.index(ACCOUNTS))
 _DASHES = ("-", (0, (4, 1.5)))  # of the first curves, and of those that use their colours again
 
 
@@ -58,31 +58,40 @@ def series_plots(contents: Contents) -> Iterator[Plot]:
 
 
 def _groups(contents: Contents) -> list[list[_Line]]:
-    groups: dict[tuple[int, str, str], list[_Line]] = {}
-    for name in contents.varying():
-        kind, (description, unit) = contents.kind(name), contents.described(name)
-        if not kind.quantity or (kind.heading == ACCOUNTS and not _changes(contents, name, unit)):
-            continue
-        alone = not kind.group or contents.exact_curve(name) is not None
-        values = contents.series[name]
-        if kind.heading == ACCOUNTS:
-            values = values - values[np.isfinite(values)][0]
-        key = (HEADINGS.index(kind.heading), name if alone else kind.group, unit)
-        groups.setdefault(key, []).append(_Line(name, kind, values, unit, description))
-    ordered = [
-        groups[key]
-        for key in sorted(groups, key=lambda key: key[0])
-        if key[0] in _ALWAYS or _moves(groups[key])
-    ]
+    """Lines that share a figure: what is held against something, what the case asks, the rest."""
+    groups: dict[tuple[str, str, str], list[_Line]] = {}
+    for line in _lines(contents):
+        alone = not line.kind.group or contents.exact_curve(line.name) is not None
+        key = (line.kind.heading, line.name if alone else line.kind.group, line.unit)
+        groups.setdefault(key, []).append(line)
+
+    def rank(lines: list[_Line]) -> int:
+        first = any(contents.compared(line.name) for line in lines)
+        return -1 if first else HEADINGS.index(lines[0].kind.heading)
+
     return [
         lines[start : start + _MOST_CURVES]
-        for lines in ordered
+        for lines in sorted(filter(_moves, groups.values()), key=rank)
         for start in range(0, len(lines), _MOST_CURVES)
     ]
 
 
+def _lines(contents: Contents) -> Iterator[_Line]:
+    """What changes over time; of what reactions conserve, the change."""
+    for name in contents.varying():
+        kind, (description, unit) = contents.kind(name), contents.described(name)
+        values = contents.series[name]
+        if kind.heading == ACCOUNTS:
+            if not kind.quantity or not _changes(contents, name, unit):
+                continue
+            values = values - values[np.isfinite(values)][0]
+        yield _Line(name, kind, values, unit, description)
+
+
 def _moves(lines: Sequence[_Line]) -> bool:
-    """Whether there is anything to see."""
+    """Whether there is anything to see, which what the case asks for always is."""
+    if lines[0].kind.heading == RESULTS:
+        return True
     finite = [line.values[np.isfinite(line.values)] for line in lines]
     largest = max(float(np.abs(values).max()) for values in finite)
     return any(float(np.ptp(values)) > _STILL * largest for values in finite)
@@ -102,7 +111,7 @@ def _changes(contents: Contents, name: str, unit: str) -> bool:
 def _together(contents: Contents, lines: Sequence[_Line]) -> Plot:
     """Curves of one kind, with a legend where there are several."""
     time, (figure, axes) = contents.time(), one_panel()
-    early = mostly_early(time) or any(begins_fast(time, line.values) for line in lines)
+    early = _early(time, [line.values for line in lines])
     seen = [as_seen(time, line.values, logarithmic=early) for line in lines]
     if lines[0].kind.heading == EXTREMES:
         _draw_band(axes, time, lines)
@@ -197,13 +206,21 @@ def _against_exact(contents: Contents, line: _Line, exact: Curve) -> Plot:
         difference = np.abs(line.values[rows] / known - 1.0)
         below.plot(time[rows], difference, "o" if len(rows) <= _FEW else "-", color=COMPUTED)
         caption += f" Largest relative difference {brief_text(np.nanmax(difference))}."
-    early = mostly_early(time) or begins_fast(time, line.values)
+    early = _early(time, [line.values])
     seen = as_seen(time, line.values, logarithmic=early)
     if spans_decades([seen]):
         make_logarithmic(axes, float(seen.max()))
     _set_time(axes, time, logarithmic=early)
     finish(axes, below, label_time(contents.unit("time")), labelled(line.name, line.unit))
     return Plot(f"series-{line.name}", caption, figure)
+
+
+def _early(time: Floats, curves: Sequence[Floats]) -> bool:
+    """Whether time is logarithmic: by its steps, or by a curve that moves as others do."""
+    ranges = [float(np.ptp(curve[np.isfinite(curve)])) for curve in curves]
+    most = max(ranges)
+    moving = (curve for curve, its in zip(curves, ranges, strict=True) if its > _MOVING * most)
+    return mostly_early(time) or any(begins_fast(time, curve) for curve in moving)
 
 
 def _set_time(axes: Axes, time: Floats, *, logarithmic: bool) -> None:

@@ -32,6 +32,7 @@ _IN_PAGE = {INK: "var(--ink)", GRID: "var(--grid)"} | {
 }
 DOTS_PER_INCH = 200
 FULL_WIDTH = 9.8  # inches, of two figures of the page with what is between them
+_LETTER = 0.075  # inches
 
 _RC = {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib
@@ -149,6 +150,12 @@ def _power_of_ten(value: float, _position: int | None) -> str:
     if -3 <= exponent <= 3:
         return f"{value:g}"
     return f"10{superscript(str(exponent))}"
+
+
+def fitting(label: str, axes: Axes) -> str:
+    """The label of a vertical axis in two lines, with the unit below, where one is too long."""
+    inches = float(axes.bbox.height) / axes.figure.dpi
+    return label if len(label) * _LETTER < inches else label.replace(" (", "\n(", 1)
 
 
 def quiet(axes: Axes) -> None:

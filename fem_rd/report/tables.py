@@ -71,4 +71,5 @@ def _about(heading: str, cells: dict[Column, Result]) -> str:
     description = next(iter(cells.values())).description
     if heading == REACTIONS:
         return description.partition(" of ")[2]
-    return description if heading == ACCOUNTS else ""
+    conserved = heading == ACCOUNTS and any(cell.kind.quantity for cell in cells.values())
+    return description if conserved else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Literal
 
 from fem_rd.case.base import Section
 
@@ -26,7 +27,7 @@ class ModelKind:
     schemes: tuple[str, ...]
     tolerance: float = 1e-4
     mesh: bool = True
-    chemistry: bool = False
+    chemistry: bool | Literal["optional"] = False
 
     @property
     def section(self) -> type[Section]:
@@ -44,5 +45,8 @@ SECTIONS = {
     ),
     "well-mixed": ModelKind(
         f"{_HERE}.well_mixed:WellMixedSection", (), tolerance=1e-8, mesh=False, chemistry=True
+    ),
+    "particles": ModelKind(
+        f"{_HERE}.particles:ParticlesSection", (), mesh=False, chemistry="optional"
     ),
 }

@@ -130,7 +130,7 @@ static void start_single(fem_rd_reacting *s, int32_t channel, int32_t i, double 
   const fem_rd_channel *c = &s->channel[channel];
   double rate = c->rate;
   if (c->local) {
-    double x[3];
+    double x[3] = {0, 0, 0};
     position(s, c->species[0], i, x);
     rate = s->rate(channel, x);
   }

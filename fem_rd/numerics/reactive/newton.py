@@ -13,11 +13,11 @@ import numpy.typing as npt
 from petsc4py import PETSc
 
 from fem_rd.errors import NumericalError
-from fem_rd.numerics.coupled import CoupledMatrix
-from fem_rd.numerics.norm import SpeciesNorm
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.coupled import CoupledMatrix
+from fem_rd.numerics.reactive.norm import SpeciesNorm
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.solver import CoupledSolver, SolverOptions
-from fem_rd.numerics.transport import Transport
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]

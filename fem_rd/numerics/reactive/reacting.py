@@ -7,9 +7,9 @@ import numpy.typing as npt
 from mpi4py import MPI
 
 from fem_rd.errors import NumericalError
-from fem_rd.numerics.nodal import combine
-from fem_rd.numerics.norm import SpeciesNorm
-from fem_rd.numerics.reactive import ReactiveProblem
+from fem_rd.numerics.reactive.nodal import combine
+from fem_rd.numerics.reactive.norm import SpeciesNorm
+from fem_rd.numerics.reactive.problem import ReactiveProblem
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.chosen_solver import ChosenSolver
-from fem_rd.numerics.conservation import Conservation
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.chosen_solver import ChosenSolver
+from fem_rd.numerics.reactive.conservation import Conservation
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
 from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
 from fem_rd.numerics.solver import KrylovSolver, SolverOptions
 from fem_rd.state import State

@@ -9,26 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from fem_rd.errors import CaseError
-from fem_rd.numerics.additive import ADDITIVE, ARK2
 from fem_rd.numerics.control import LARGEST_GROWTH, AdaptiveSize
-from fem_rd.numerics.imex import AdditiveStepper
-from fem_rd.numerics.imex_bdf2 import ImexBdf2Stepper
-from fem_rd.numerics.implicit import ImplicitStepper
-from fem_rd.numerics.newton import Newton
-from fem_rd.numerics.positive import PatankarMovement, PatankarReacting, check_positivity
-from fem_rd.numerics.reacting import ExplicitReacting
-from fem_rd.numerics.reactive import ReactiveProblem
-from fem_rd.numerics.reactive_march import (
+from fem_rd.numerics.reactive.additive import ADDITIVE, ARK2
+from fem_rd.numerics.reactive.imex import AdditiveStepper
+from fem_rd.numerics.reactive.imex_bdf2 import ImexBdf2Stepper
+from fem_rd.numerics.reactive.implicit import ImplicitStepper
+from fem_rd.numerics.reactive.march import (
     AdaptiveReactiveMarch,
     FixedReactiveMarch,
     ReactiveMarch,
     ReactiveStepper,
 )
+from fem_rd.numerics.reactive.newton import Newton
+from fem_rd.numerics.reactive.positive import PatankarMovement, PatankarReacting, check_positivity
+from fem_rd.numerics.reactive.problem import ReactiveProblem
+from fem_rd.numerics.reactive.reacting import ExplicitReacting
+from fem_rd.numerics.reactive.splitting import Sdirk2Movement, StrangStepper
+from fem_rd.numerics.reactive.steady import SteadyReactiveMarch
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.schemes import TRBDF2
 from fem_rd.numerics.solver import SolverOptions
-from fem_rd.numerics.splitting import Sdirk2Movement, StrangStepper
-from fem_rd.numerics.steady import SteadyReactiveMarch
-from fem_rd.numerics.transport import Transport
 
 Array = npt.NDArray[np.float64]
 

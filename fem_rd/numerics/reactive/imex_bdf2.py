@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.imex import AdditiveStepper
-from fem_rd.numerics.nodal import combine_rows, slope_between
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.imex import AdditiveStepper
+from fem_rd.numerics.reactive.nodal import combine_rows, slope_between
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.stepping import Step
-from fem_rd.numerics.transport import Transport
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]

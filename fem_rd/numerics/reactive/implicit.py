@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.newton import Newton
-from fem_rd.numerics.nodal import combine, slope_between
-from fem_rd.numerics.norm import SpeciesNorm
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.newton import Newton
+from fem_rd.numerics.reactive.nodal import combine, slope_between
+from fem_rd.numerics.reactive.norm import SpeciesNorm
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.schemes import RungeKutta
 from fem_rd.numerics.stepping import Step
-from fem_rd.numerics.transport import Transport
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]

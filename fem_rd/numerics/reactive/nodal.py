@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.compiled import compiled
-from fem_rd.numerics.compiled import compiled_sum
+from fem_rd.compiled import compiled, compiled_sum
 
 Array = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem_rd.numerics.nodal import largest
-from fem_rd.numerics.reactive import ReactiveProblem
+from fem_rd.numerics.reactive.nodal import largest
+from fem_rd.numerics.reactive.problem import ReactiveProblem
 
 Array = npt.NDArray[np.float64]
 

@@ -23,9 +23,9 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem_rd.errors import CaseError
-from fem_rd.numerics.jacobi_cg import JacobiCG
-from fem_rd.numerics.patankar import limited
-from fem_rd.numerics.reactive import Events, Fields, ReactiveProblem
+from fem_rd.numerics.reactive.jacobi_cg import JacobiCG
+from fem_rd.numerics.reactive.patankar import limited
+from fem_rd.numerics.reactive.problem import Events, Fields, ReactiveProblem
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 from fem_rd.numerics.solver import SolverOptions
 from fem_rd.state import State

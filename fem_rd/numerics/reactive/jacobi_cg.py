@@ -14,8 +14,8 @@ import numpy.typing as npt
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from fem_rd.compiled import compiled_sum
 from fem_rd.errors import NumericalError
-from fem_rd.numerics.compiled import compiled_sum
 
 Array = npt.NDArray[np.float64]
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.nodal import slope_between
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.nodal import slope_between
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.transport import Transport
 from fem_rd.numerics.schemes import SDIRK2
 from fem_rd.numerics.stepping import Step
-from fem_rd.numerics.transport import Transport
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]

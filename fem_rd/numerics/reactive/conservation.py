@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem_rd.numerics.nodal import grow, moved_and_present
-from fem_rd.numerics.reactive import ReactiveProblem, rows_of
+from fem_rd.numerics.reactive.nodal import grow, moved_and_present
+from fem_rd.numerics.reactive.problem import ReactiveProblem, rows_of
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 
 Array = npt.NDArray[np.float64]

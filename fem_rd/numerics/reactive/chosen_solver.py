@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.numerics.jacobi_cg import JacobiCG
+from fem_rd.numerics.reactive.jacobi_cg import JacobiCG
 from fem_rd.numerics.semidiscrete import SemiDiscrete, ShiftedOperator
 from fem_rd.numerics.solver import KrylovSolver, SolverOptions
 

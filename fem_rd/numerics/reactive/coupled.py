@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from petsc4py import PETSc
 
-from fem_rd.numerics.reactive import ReactiveProblem, rows_of
+from fem_rd.numerics.reactive.problem import ReactiveProblem, rows_of
 from fem_rd.numerics.semidiscrete import SemiDiscrete
 
 Array = npt.NDArray[np.float64]

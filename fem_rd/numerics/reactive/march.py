@@ -16,8 +16,8 @@ from petsc4py import PETSc
 from fem_rd.errors import NumericalError
 from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.march import account, restore_account, take
-from fem_rd.numerics.norm import SpeciesNorm
-from fem_rd.numerics.reactive import Fields, ReactiveProblem
+from fem_rd.numerics.reactive.norm import SpeciesNorm
+from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
 from fem_rd.numerics.stepping import Step
 from fem_rd.state import State
 

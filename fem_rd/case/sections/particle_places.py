@@ -1,0 +1,235 @@
+"""Domains of the particles model and what their walls do, as a case names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
+
+from fem_rd.case.base import Section
+from fem_rd.case.quantities import Coefficient, Quantity, as_pydantic
+from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
+from fem_rd.errors import CaseError, nearest
+from fem_rd.expressions.expression import Expression
+
+Length = Annotated[float, Quantity("length", POSITIVE)]
+Dimension = Annotated[Literal[2, 3], BeforeValidator(lambda value: _whole(value))]
+SCHEMES = Literal["crossing", "layer", "layer-matched", "layer-strang"]
+
+
+class IntervalDomain(Section):
+    """The interval between two points. Walls: left, right."""
+
+    type: Literal["interval"] = Field(default="interval", description="shape")
+    lower: Annotated[float, Quantity("length")] = Field(
+        default=0.0, description="left end", examples=[0.0]
+    )
+    upper: Annotated[float, Quantity("length")] = Field(description="right end", examples=[1.0])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _check_corners((self.lower,), (self.upper,))
+        return self
+
+
+class BoxDomain(Section):
+    """A rectangle or a box between two corners.
+
+    Walls: left, right (x), and bottom, top (y) of a rectangle, or front, back (y) and bottom, top
+    (z) of a box.
+    """
+
+    type: Literal["box"] = Field(default="box", description="shape")
+    lower: Point = Field(
+        default=(), description="lowest corner; the origin if not given", examples=[[0, 0, 0]]
+    )
+    upper: Point = Field(description="highest corner", examples=[[1, 1, 2]])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.upper) not in (2, 3):
+            error = CaseError("must have 2 or 3 entries", key=".upper", found=list(self.upper))
+            raise as_pydantic(error)
+        if self.lower and len(self.lower) != len(self.upper):
+            message = f"must have {len(self.upper)} entries, as upper has"
+            raise as_pydantic(CaseError(message, key=".lower", found=list(self.lower)))
+        _check_corners(self.lower or (0.0,) * len(self.upper), self.upper)
+        return self
+
+
+class BallDomain(Section):
+    """A ball about the origin, or a disc. Wall: outer."""
+
+    type: Literal["ball"] = Field(default="ball", description="shape")
+    radius: Length = Field(description="radius", examples=[1.0])
+    dimension: Dimension = Field(default=3, description="space dimension", examples=[3])
+
+
+class ShellDomain(Section):
+    """The space between two spheres, or circles, about the origin. Walls: reactive (the inner
+    one), reservoir (the outer one).
+    """
+
+    type: Literal["shell"] = Field(default="shell", description="shape")
+    inner: Length = Field(description="radius of the inner sphere", examples=["sigma"])
+    outer: Length = Field(description="radius of the outer sphere", examples=["5*sigma"])
+    dimension: Dimension = Field(default=3, description="space dimension", examples=[3])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.inner >= self.outer:
+            message = f"must exceed inner = {self.inner:g}"
+            raise as_pydantic(CaseError(message, key=".outer", found=self.outer))
+        return self
+
+
+class ReflectingWall(Section):
+    """Nothing passes: what a wall is that is not named."""
+
+    type: Literal["reflecting"] = Field(default="reflecting", description="kind of wall")
+
+
+class PeriodicWall(Section):
+    """Who leaves here comes in through the opposite face, which must be periodic too."""
+
+    type: Literal["periodic"] = Field(default="periodic", description="kind of wall")
+
+
+class AbsorbingWall(Section):
+    """Who touches it is gone."""
+
+    type: Literal["absorbing"] = Field(default="absorbing", description="kind of wall")
+    bridge: StrictBool = Field(
+        default=True,
+        description="whether touches within a step count, by the Brownian bridge; without, the "
+        "wall seems to lie 0.5826 sqrt(2 D dt) behind its place",
+        examples=[False],
+    )
+
+
+class PartiallyAbsorbingWall(Section):
+    """Takes up particles at a finite rate: D dc/dn = reactivity c."""
+
+    type: Literal["partially-absorbing"] = Field(
+        default="partially-absorbing", description="kind of wall"
+    )
+    kappa: Annotated[float | None, Quantity("volume/time", NOT_NEGATIVE)] = Field(
+        default=None,
+        description="rate of the whole wall: it takes up kappa c, spread evenly over its area",
+        examples=["4*pi*sigma*D"],
+    )
+    reactivity: Annotated[float | None, Quantity("length/time", NOT_NEGATIVE)] = Field(
+        default=None,
+        description="rate per area: the flux into the wall is reactivity times c; give this or "
+        "`kappa`",
+        examples=["0.2 nm/ns"],
+    )
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Self:
+        given = [key for key in ("kappa", "reactivity") if getattr(self, key) is not None]
+        if len(given) != 1:
+            message = "give only one rate" if given else "the rate is missing"
+            valid = "kappa (volume/time, of the whole wall) or reactivity (length/time)"
+            raise as_pydantic(CaseError(message, found=" and ".join(given) or None, valid=valid))
+        return self
+
+
+class OpenWall(Section):
+    """A reservoir behind the wall: particles leave into it, and others come in from it."""
+
+    type: Literal["open"] = Field(default="open", description="kind of wall")
+    concentration: Annotated[
+        Expression, Coefficient("amount/volume", ("t",), NOT_NEGATIVE)
+    ] = Field(description="concentration of the reservoir", examples=["400"])
+    scheme: SCHEMES = Field(
+        default="crossing",
+        description="`crossing`: leave and enter through the wall itself, exact for a plane; "
+        "`layer-matched`, `layer`: exchange in a layer before a reflecting wall, at a rate that "
+        "puts the plane of the given concentration onto the wall, or at D/width^2, which puts it "
+        "0.3130 width behind; `layer-strang`: half steps of exchange, width = sqrt(2 D dt)",
+        examples=["layer-matched"],
+    )
+    width: Annotated[float | None, Quantity("length", POSITIVE)] = Field(
+        default=None,
+        description="width of the layer (schemes with a layer); that of layer-strang follows "
+        "from the step",
+        examples=[0.2],
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.scheme in ("layer", "layer-matched") and self.width is None:
+            message = f"the scheme {self.scheme} needs the width of its layer"
+            raise as_pydantic(CaseError(message, key=".width", valid="a length"))
+        if self.scheme == "crossing" and self.width is not None:
+            message = "the scheme crossing has no layer: leave the width out"
+            raise as_pydantic(CaseError(message, key=".width", found=self.width))
+        return self
+
+
+DOMAINS: dict[str, type[Section]] = {
+    "interval": IntervalDomain, "box": BoxDomain, "ball": BallDomain, "shell": ShellDomain,
+}  # fmt: skip
+WALLS: dict[str, type[Section]] = {
+    "reflecting": ReflectingWall, "periodic": PeriodicWall, "absorbing": AbsorbingWall,
+    "partially-absorbing": PartiallyAbsorbingWall, "open": OpenWall,
+}  # fmt: skip
+
+
+def _whole(value: object) -> object:
+    """Python takes True for 1; a case file must not."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _check_corners(lower: tuple[float, ...], upper: tuple[float, ...]) -> None:
+    if any(low >= high for low, high in zip(lower, upper, strict=True)):
+        found = upper[0] if len(upper) == 1 else list(upper)
+        error = CaseError(f"must exceed lower = {list(lower)}", key=".upper", found=found)
+        raise as_pydantic(error)
+
+
+def _known(kinds: Mapping[str, type[Section]], what: str) -> Callable[[object], object]:
+    """A check that the type of a table is one of these kinds."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        kind = value.get("type")
+        if kind is None:
+            error = CaseError(f"the type of the {what} is missing", key=".type", valid=kinds)
+            raise as_pydantic(error)
+        if not isinstance(kind, str) or kind not in kinds:
+            hint = nearest(str(kind), kinds)
+            error = CaseError(f"unknown type{hint}", key=".type", found=kind, valid=kinds)
+            raise as_pydantic(error)
+        return value
+
+    return check
+
+
+def _kind(value: Any) -> str | None:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return None if kind is None else f"<{kind}>"
+
+
+DomainSection = IntervalDomain | BoxDomain | BallDomain | ShellDomain
+DomainField = Annotated[
+    Annotated[IntervalDomain, Tag("<interval>")]
+    | Annotated[BoxDomain, Tag("<box>")]
+    | Annotated[BallDomain, Tag("<ball>")]
+    | Annotated[ShellDomain, Tag("<shell>")],
+    Discriminator(_kind),
+    BeforeValidator(_known(DOMAINS, "domain")),
+]
+WallSection = ReflectingWall | PeriodicWall | AbsorbingWall | PartiallyAbsorbingWall | OpenWall
+WallField = Annotated[
+    Annotated[ReflectingWall, Tag("<reflecting>")]
+    | Annotated[PeriodicWall, Tag("<periodic>")]
+    | Annotated[AbsorbingWall, Tag("<absorbing>")]
+    | Annotated[PartiallyAbsorbingWall, Tag("<partially-absorbing>")]
+    | Annotated[OpenWall, Tag("<open>")],
+    Discriminator(_kind),
+    BeforeValidator(_known(WALLS, "wall")),
+]
