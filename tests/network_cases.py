@@ -77,9 +77,7 @@ NETWORKS = {
     "sbml-dimerisation": SmallNetwork(
         (), {"P_mean": (28.542297787, 0.012), "P2_mean": (35.728851107, 0.005)}
     ),
-    "schloegl": SmallNetwork(
-        (), {"X": (3.747283703867, 1e-10), "sigma": (35.720502788342, 1e-9)}
-    ),
+    "schloegl": SmallNetwork((), {"X": (3.747283703867, 1e-10), "sigma": (35.720502788342, 1e-9)}),
     "schnakenberg-turing": SmallNetwork(
         ("mesh.cells=[24,24]", "time.end=0.05"),
         {"events_autocatalysis": (900.0, 1e-4), "growth6": (53.988347452, 1e-2)},
@@ -88,8 +86,8 @@ NETWORKS = {
     "triangle-cycle": SmallNetwork((), {"A": (0.2, 1e-10), "sigma": (0.16 * math.log(3), 1e-10)}),
 }
 
-# Numbers of `expected.toml` that can be computed here. The others are as printed (sbml-dimerisation),
-# integrated to 13 digits (brusselator) or, as they say, measured (amount_V of gray-scott).
+# Numbers of `expected.toml` that can be computed here. The others are as printed
+# (sbml-dimerisation), integrated to 13 digits (brusselator), or measured (gray-scott's amount_V).
 NETWORK_FORMS: Mapping[tuple[str, str], Callable[[], float]] = {
     ("annihilation-front", "rate_at_front"): lambda: float(FRONT.rate_at_centre(1e4)),
     ("annihilation-front", "width"): lambda: float(FRONT.width(1e4)),

@@ -240,9 +240,7 @@ def test_expected_numbers_of_networks_are_the_closed_forms(name: str, observable
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_small_network_gets_its_numbers_right(
-    name: str, small_run: Callable[[str], Run]
-) -> None:
+def test_a_small_network_gets_its_numbers_right(name: str, small_run: Callable[[str], Run]) -> None:
     found = small_run(name)
     assert found.summary["status"] == "done"
     assert set(expected(name)) <= set(found.summary["observables"])

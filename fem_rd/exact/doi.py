@@ -18,7 +18,7 @@ from fem_rd.exact.hyperbolic import one_minus_tanhc
 from fem_rd.exact.validity import Floats, array_within, require, require_positive
 
 _TORUS = 2.837297479480619519  # potential of a unit charge on the cubic torus in its background
-_EDGE = 0.117287243085  # zeta(3/2)/(sqrt(2) (2 pi)^(3/2)): layers of a reaction in steps
+_EDGE = 0.11728724269528884  # zeta(3/2)/(sqrt(2) (2 pi)^(3/2)): reactions in steps, at an edge
 
 
 def doi_capacitance(sigma: float, diffusion: float, reaction_rate: float) -> float:
@@ -107,7 +107,7 @@ def doi_periodic_rate(sigma: float, diffusion: float, reaction_rate: float, edge
     The molecules are born uniformly and react with a single partner: the events per time are this
     rate times their mean concentration, and their mean lifetime is edge^3 over it. About 1/k =
     1/k_infinite - 2.8373/(4 pi D edge), with all terms of spherical symmetry; the others are of
-    relative order (sigma/edge)^9. D is the sum of both. Raises unless edge >= 2 sigma.
+    relative order (sigma/edge)^10. D is the sum of both. Raises unless edge >= 2 sigma.
     """
     require_positive(sigma=sigma, diffusion=diffusion, reaction_rate=reaction_rate)
     require(edge >= 2 * sigma, f"edge must be at least two sigma = {2 * sigma!r}; found {edge!r}")

@@ -53,6 +53,15 @@ def diagonal_matrix(diagonal: Array, like: PETSc.Mat) -> PETSc.Mat:
     return made
 
 
+def add_to_diagonal(matrix: PETSc.Mat, entries: Array) -> None:
+    """Add to the owned diagonal entries. Collective."""
+    vector = matrix.createVecRight()
+    vector.array[:] = entries
+    matrix.setDiagonal(vector, PETSc.InsertMode.ADD_VALUES)
+    matrix.assemble()
+    vector.destroy()
+
+
 class OwnedVector:
     """A linear form that is compiled once and assembled to this rank's owned entries."""
 

@@ -16,7 +16,7 @@ from fem_rd.case.sections.boundaries import Boundary, Dirichlet, FarField, Flux,
 from fem_rd.equations import smoluchowski as equation
 from fem_rd.equations.coefficients import Coefficients
 from fem_rd.expressions.expression import Expression
-from fem_rd.models.assembly import Array, OwnedVector, diagonal_matrix, matrix
+from fem_rd.models.assembly import Array, OwnedVector, add_to_diagonal, diagonal_matrix, matrix
 from fem_rd.models.budget import Channel, Exchange, Reservoir
 from fem_rd.models.place import Place
 from fem_rd.numerics.semidiscrete import Constraint, Load, SemiDiscrete
@@ -52,6 +52,7 @@ class Transport:
         self.boltzmann_at_nodes = np.exp(-place.at_nodes(potential))
         self._constrained, positions = self._constrained_unknowns()
         self._uptakes: list[ufl.Form] = []
+        self._lumped_uptake: Array = np.zeros(place.owned)
         self.loads: list[Load] = []
         self.channels: list[Channel] = [Reservoir(*item) for item in positions.items()]
         self._add_boundaries()
@@ -74,6 +75,8 @@ class Transport:
     def problem(self, *, steady: bool) -> SemiDiscrete:
         """The assembled problem. Collective."""
         stiffness = matrix(sum(self._uptakes, self._transport()))
+        if self._place.lump:
+            add_to_diagonal(stiffness, self._lumped_uptake)
         mass = None if steady else self._mass(stiffness)
         return SemiDiscrete(stiffness, mass, self.loads, self._constraint())
 
@@ -92,8 +95,7 @@ class Transport:
         self, name: str, rate: Any, outside: Expression, measure: ufl.Measure
     ) -> None:
         """A channel through which rate (c_outside - c) flows per measure and time."""
-        self._uptakes.append(self._weighted(rate, measure))
-        uptake = OwnedVector(rate * self._boltzmann * self._place.test * measure)()
+        uptake = self._uptake(rate, measure)
         load = None if is_zero(outside) else self.load(name, outside, rate, measure)
         self.channels.append(Exchange.of(name, uptake, load))
 
@@ -103,11 +105,21 @@ class Transport:
         """A channel that creates at one rate and degrades at another."""
         uptake = None
         if not is_zero(decay):
-            rate = self._place.coefficients.scalar(decay)
-            self._uptakes.append(self._weighted(rate, measure))
-            uptake = OwnedVector(rate * self._boltzmann * self._place.test * measure)()
+            uptake = self._uptake(self._place.coefficients.scalar(decay), measure)
         load = None if is_zero(creation) else self.load(name, creation, 1.0, measure)
         self.channels.append(Exchange.of(name, uptake, load))
+
+    def _uptake(self, rate: Any, measure: ufl.Measure) -> Array:
+        """Let rate times c leave per measure and time; what leaves for each unit of g, by unknown.
+
+        Lumped with the mass: entries off the diagonal would make concentrations negative.
+        """
+        uptake = OwnedVector(rate * self._boltzmann * self._place.test * measure)()
+        if self._place.lump:
+            self._lumped_uptake += uptake
+        else:
+            self._uptakes.append(self._weighted(rate, measure))
+        return uptake
 
     def dissipation(self, g: fem.Function) -> list[tuple[Any, ufl.Measure]]:
         """What the transport of the activity ``g`` dissipates, per volume of each measure."""
