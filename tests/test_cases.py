@@ -193,6 +193,9 @@ def test_what_a_readme_says_exists(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_commands_of_a_readme_are_right(name: str) -> None:
     for words in commands(name):
+        if words[0] == "python3":
+            assert (CASES.parent / words[1]).is_file(), words
+            continue
         assert words[:1] == ["fem-rd"] and words[2] == f"cases/{name}", words
         changes = [word for before, word in pairwise(words) if before == "--set"]
         load_case(CASES.parent / words[2], changes)

@@ -1,7 +1,8 @@
 """The kernels: C, compiled by the system's compiler when first used, and kept between runs.
 
 ``kernels/*.h`` declare the functions, one header per topic, in plain C that cffi reads (lines that
-begin with ``#`` are left out); ``kernels/*.c`` define them; ``kernels/inline`` has what they share.
+begin with ``#`` are left out; ``shapes.h``, with the structures, comes first); ``kernels/*.c``
+define them; ``kernels/inline`` has what they share.
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ def kernels() -> tuple[Any, Any]:
     `CompilerError` where there is no compiler (``CC``, otherwise ``cc``) or it fails.
     """
     ffi = cffi.FFI()
-    for name in ("shapes.h", *sorted(path.name for path in SOURCES.glob("*.h"))):
-        ffi.cdef(_declarations((SOURCES / name).read_text("utf-8")), override=True)
+    headers = sorted(SOURCES.glob("*.h"), key=lambda path: (path.name != "shapes.h", path.name))
+    for header in headers:
+        ffi.cdef(_declarations(header.read_text("utf-8")))
     return ffi, ffi.dlopen(str(_library(_compiler(), _directory())))
 
 

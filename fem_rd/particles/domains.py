@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fem_rd.errors import CaseError, nearest
+from fem_rd.errors import CaseError, NumericalError, nearest
 from fem_rd.particles.build import as_doubles, kernels, pointer
 from fem_rd.particles.random import Streams
 from fem_rd.particles.state import Floats, Integers, Population
-from fem_rd.particles.walls import Kind, Periodic, Reflecting, Wall, wall_code
+from fem_rd.particles.walls import Kind, PartiallyAbsorbing, Periodic, Reflecting, Wall, wall_code
 
 FACES = ("left", "right", "front", "back", "bottom", "top")
 
@@ -44,15 +44,28 @@ class Mobility:
 
 
 @dataclass(frozen=True)
+class Flight:
+    """Between two kicks of `fem_rd.particles.dynamics.Langevin`: straight on for ``half`` (time),
+    velocities v -> ``decay`` v + ``noise`` (length/time) normal, straight on for ``half`` again.
+    """
+
+    half: float
+    decay: float
+    noise: float
+
+
+@dataclass(frozen=True)
 class Exits:
     """Who left in a step: ``particle``, their places in ascending order, and through which ``wall``.
 
-    Their positions are where they crossed. ``wall`` counts in ``Domain.walls``.
+    Their positions are where they crossed, which ``points`` (dimension, leavers) keeps once they
+    have been removed. ``wall`` counts in ``Domain.walls``.
     """
 
     count: int
     particle: Integers
     wall: npt.NDArray[np.int32]
+    points: Floats | None = None
 
     @property
     def walls(self) -> npt.NDArray[np.int32]:
@@ -103,6 +116,24 @@ class Domain(Protocol):
         step: int,
     ) -> Exits:
         """One step of all particles, in place; a wall that is not named reflects."""
+        ...
+
+
+class FlyingDomain(Domain, Protocol):
+    """A domain in which particles may also have velocities."""
+
+    def fly(
+        self,
+        population: Population,
+        flight: Flight,
+        walls: Mapping[str, Wall],
+        streams: Streams,
+        step: int,
+    ) -> Exits:
+        """Flight, friction and noise, flight; straight lines meet walls exactly.
+
+        A reflecting wall mirrors the velocity; `CaseError` at a partially absorbing wall.
+        """
         ...
 
 
@@ -170,6 +201,26 @@ class Box:
         )  # fmt: skip
         return leaving.exits(population.count, gone)
 
+    def fly(
+        self,
+        population: Population,
+        flight: Flight,
+        walls: Mapping[str, Wall],
+        streams: Streams,
+        step: int,
+    ) -> Exits:
+        chosen = flying_walls(complete_walls(self, walls))
+        leaving = Leaving(population.count if self._loses(walls) else 0)
+        _, lib = kernels()
+        gone = lib.fem_rd_fly_box(
+            self.dimension, population.count, population.capacity,
+            pointer("double *", population.positions), pointer("double *", population.moving),
+            pointer("uint64_t *", population.ids), streams.key, step,
+            flight.half, flight.decay, flight.noise,
+            self._axes(chosen, Mobility(0.0, flight.half)), *leaving.pointers,
+        )  # fmt: skip
+        return leaving.exits(population.count, gone)
+
     def _loses(self, walls: Mapping[str, Wall]) -> bool:
         return any(not isinstance(wall, Reflecting | Periodic) for wall in walls.values())
 
@@ -179,6 +230,7 @@ class Box:
         codes = [wall_code(wall, mobility.diffusion, mobility.dt) for wall in walls]
         for axis, (lower, upper) in enumerate(zip(self.lower, self.upper, strict=True)):
             (low_kind, low_rate), (high_kind, high_rate) = codes[2 * axis : 2 * axis + 2]
+            _check_step(upper - lower, (low_kind, high_kind), mobility)
             if (low_kind == Kind.PERIODIC) != (high_kind == Kind.PERIODIC):
                 raise CaseError(
                     f"{FACES[2 * axis]} and {FACES[2 * axis + 1]} must both be periodic, or neither"
@@ -192,6 +244,18 @@ class Interval(Box):
 
     def __init__(self, lower: float, upper: float) -> None:
         super().__init__((lower,), (upper,))
+
+
+_AT_ONCE = {Kind.REFLECTING, Kind.ABSORBING, Kind.PERIODIC}
+
+
+def _check_step(side: float, kinds: tuple[Kind, Kind], mobility: Mobility) -> None:
+    """Two walls of which one is partially absorbing, or has no bridge, are treated one at a time."""
+    if mobility.spread > side / 6 and not _AT_ONCE.issuperset(kinds):
+        raise NumericalError(
+            f"a step of {mobility.spread:.3g} may meet both of two walls that are {side:.3g} apart",
+            remedy=f"dt at most {(side / 6) ** 2 / (2 * mobility.diffusion):.3g}",
+        )
 
 
 @dataclass(frozen=True)
@@ -221,6 +285,16 @@ def complete_walls(domain: Domain, walls: Mapping[str, Wall]) -> tuple[Wall, ...
             hint = nearest(name, domain.walls)
             raise CaseError(f"no such wall{hint}", found=name, valid=domain.walls)
     return tuple(walls.get(name, Reflecting()) for name in domain.walls)
+
+
+def flying_walls(walls: Sequence[Wall]) -> Sequence[Wall]:
+    """The same walls; `CaseError` if particles with velocities cannot meet one of them."""
+    if any(isinstance(wall, PartiallyAbsorbing) for wall in walls):
+        raise CaseError(
+            "Langevin particles cannot meet a partially absorbing wall",
+            valid="reflecting, absorbing, open, periodic",
+        )
+    return walls
 
 
 def shift_of(population: Population, mobility: Mobility) -> tuple[Any, int, int]:

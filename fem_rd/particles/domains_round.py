@@ -18,11 +18,12 @@ import numpy.typing as npt
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.particles.build import kernels, pointer
 from fem_rd.particles.domains import (
-    Domain,
     Exits,
+    Flight,
     Leaving,
     Mobility,
     complete_walls,
+    flying_walls,
     shift_of,
 )
 from fem_rd.particles.random import Streams
@@ -71,6 +72,19 @@ class Ball:
         exits = _move(shape, population, mobility, streams, step)
         return Exits(exits.count, exits.particle, np.zeros_like(exits.wall))
 
+    def fly(
+        self,
+        population: Population,
+        flight: Flight,
+        walls: Mapping[str, Wall],
+        streams: Streams,
+        step: int,
+    ) -> Exits:
+        (outer,) = complete_walls(self, walls)
+        shape = _Shape(self.dimension, self.centre, 0.0, self.radius, Reflecting(), outer)
+        exits = _fly(shape, population, flight, streams, step)
+        return Exits(exits.count, exits.particle, np.zeros_like(exits.wall))
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -117,6 +131,18 @@ class Shell:
         shape = _Shape(self.dimension, self.centre, self.inner, self.outer, inner, outer)
         return _move(shape, population, mobility, streams, step)
 
+    def fly(
+        self,
+        population: Population,
+        flight: Flight,
+        walls: Mapping[str, Wall],
+        streams: Streams,
+        step: int,
+    ) -> Exits:
+        inner, outer = complete_walls(self, walls)
+        shape = _Shape(self.dimension, self.centre, self.inner, self.outer, inner, outer)
+        return _fly(shape, population, flight, streams, step)
+
 
 @dataclass(frozen=True)
 class _Shape:
@@ -135,14 +161,19 @@ class _Shape:
         shell.centre = [*self.centre, 0.0, 0.0, 0.0][:3]
         shell.inner, shell.outer = self.inner, self.outer
         walls = self.inner_wall, self.outer_wall
+        if Periodic() in walls:
+            raise CaseError("a sphere cannot be periodic")
         codes = [wall_code(wall, mobility.diffusion, mobility.dt) for wall in walls]
         (shell.inner_kind, shell.inner_rate), (shell.outer_kind, shell.outer_rate) = codes
         return shell
 
+    @property
+    def takes(self) -> bool:
+        """Whether a wall may take particles."""
+        return any(not isinstance(wall, Reflecting) for wall in (self.inner_wall, self.outer_wall))
+
     def check(self, mobility: Mobility) -> None:
         """One wall at a time, and none that curves within a step, unless it only absorbs."""
-        if Periodic() in (self.inner_wall, self.outer_wall):
-            raise CaseError("a sphere cannot be periodic")
         curved = [
             radius / 3
             for radius, wall in ((self.inner, self.inner_wall), (self.outer, self.outer_wall))
@@ -164,13 +195,28 @@ def _move(
 ) -> Exits:
     shape.check(mobility)
     shift, row, each = shift_of(population, mobility)
-    takes = any(not isinstance(wall, Reflecting) for wall in (shape.inner_wall, shape.outer_wall))
-    leaving = Leaving(population.count if takes else 0)
+    leaving = Leaving(population.count if shape.takes else 0)
     _, lib = kernels()
     gone = lib.fem_rd_move_shell(
         shape.dimension, population.count, population.capacity,
         pointer("double *", population.positions), pointer("uint64_t *", population.ids),
         streams.key, step, mobility.spread, shift, row, each, shape.struct(mobility),
+        *leaving.pointers,
+    )  # fmt: skip
+    return leaving.exits(population.count, gone)
+
+
+def _fly(
+    shape: _Shape, population: Population, flight: Flight, streams: Streams, step: int
+) -> Exits:
+    flying_walls((shape.inner_wall, shape.outer_wall))
+    leaving = Leaving(population.count if shape.takes else 0)
+    _, lib = kernels()
+    gone = lib.fem_rd_fly_shell(
+        shape.dimension, population.count, population.capacity,
+        pointer("double *", population.positions), pointer("double *", population.moving),
+        pointer("uint64_t *", population.ids), streams.key, step,
+        flight.half, flight.decay, flight.noise, shape.struct(Mobility(0.0, flight.half)),
         *leaving.pointers,
     )  # fmt: skip
     return leaving.exits(population.count, gone)

@@ -45,11 +45,16 @@ class Population:
         return self.positions[:, : self.count]
 
     @property
-    def v(self) -> Floats:
-        """The velocities in use, (dimension, count): a view."""
+    def moving(self) -> Floats:
+        """The velocities, (dimension, capacity); `TypeError` if these particles have none."""
         if self.velocities is None:
             raise TypeError("these particles have no velocities")
-        return self.velocities[:, : self.count]
+        return self.velocities
+
+    @property
+    def v(self) -> Floats:
+        """The velocities in use, (dimension, count): a view."""
+        return self.moving[:, : self.count]
 
     @property
     def id(self) -> Identities:

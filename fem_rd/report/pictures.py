@@ -233,18 +233,24 @@ def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
 def _painted(panel: Panel, colours: _Colours, scale: float) -> NDArray[np.uint8]:
     """The panel as a picture (rows, columns, 4) of so many dots per length.
 
-    Painted once for the page and for the file, as Matplotlib paints a mesh, but without making a
-    path of every triangle to find limits that are known.
+    Painted once for the page and for the file. What is interpolated in a triangle is the number
+    from 0 to 1 that a colour has on its scale, as a shade of grey, and not the colour.
     """
     section, window = panel.plane.section, panel.window
     size = np.maximum(np.round(scale * np.ptp(window, axis=0)), 1.0)
     corners = section.xy[section.triangles]
     seen = np.all((corners.max(axis=1) >= window[0]) & (corners.min(axis=1) <= window[1]), axis=1)
     dots = (corners[seen] - window[0]) * (size / np.ptp(window, axis=0))
-    paint = colormaps[colours.name](colours.norm(panel.values))[section.triangles[seen]]
+    shade = np.ones((len(panel.values), 4))
+    shade[:, :3] = np.asarray(colours.norm(panel.values))[:, None]
     renderer = RendererAgg(int(size[0]), int(size[1]), DOTS_PER_INCH)  # type: ignore[no-untyped-call]
-    renderer.draw_gouraud_triangles(renderer.new_gc(), dots, paint, IdentityTransform())
-    return np.array(renderer.buffer_rgba())  # type: ignore[no-untyped-call]
+    renderer.draw_gouraud_triangles(
+        renderer.new_gc(), dots, shade[section.triangles[seen]], IdentityTransform()
+    )
+    shades = np.array(renderer.buffer_rgba())  # type: ignore[no-untyped-call]
+    painted: NDArray[np.uint8] = colormaps[colours.name](shades[:, :, 0], bytes=True)
+    painted[:, :, 3] = shades[:, :, 3]
+    return painted
 
 
 def _colours(values: Floats) -> _Colours:

@@ -1,10 +1,4 @@
 /* Langevin dynamics between two kicks: flight, friction and noise, flight. */
-#include <math.h>
-#include <string.h>
-
-#include "move.h"
-#include "round.h"
-
 #include "langevin.h"
 
 #include "block.h"

@@ -1,7 +1,6 @@
 #pragma once
-#include <stdint.h>
-/* Structures: move.h (axes), round.h (shells).
-   Straight flight for ``half``, velocities v -> decay v + noise normal, straight flight again.
+#include "shapes.h"
+/* Straight flight for ``half``, velocities v -> decay v + noise normal, straight flight again.
    Walls reflect (the velocity is mirrored), absorb or are periodic; the lines are followed exactly.
    Rows of x and v are ``stride`` apart; who left as in fem_rd_move_box and fem_rd_move_shell. */
 int64_t fem_rd_fly_box(int dimension, int64_t count, int64_t stride, double *x, double *v,

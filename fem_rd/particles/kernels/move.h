@@ -1,11 +1,5 @@
 #pragma once
-#include <stdint.h>
-/* What a pair of faces does: kinds and rates of walls.py. */
-typedef struct {
-  double lower, upper;
-  int32_t lower_kind, upper_kind;
-  double lower_rate, upper_rate;
-} fem_rd_axis;
+#include "shapes.h"
 /* One step x += drift dt + spread normal in a box, spread = sqrt(2 D dt), then what its faces do.
    ``shift`` is drift dt: NULL, or entry axis a of particle i at a shift_stride + i shift_each.
    Who left is written to ``who`` (places, ascending) and ``wall`` (2 axis + side); their number is

@@ -1,0 +1,169 @@
+"""One step of a system of particles, and the ledger of who came and went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fem_rd.errors import FemRdError
+from fem_rd.particles.domains import Exits
+from fem_rd.particles.dynamics import Dynamics
+from fem_rd.particles.state import Integers, System
+from fem_rd.particles.walls import Wall
+
+Exchange = Mapping[str, tuple[int, int]]
+"""What a boundary did: for each species how many it put in and how many it took out."""
+
+
+class Boundary(Protocol):
+    """A reservoir at a wall or in a layer: `fem_rd.particles.open_boundary`."""
+
+    @property
+    def name(self) -> str:
+        """By which the ledger knows it."""
+        ...
+
+    def before(self, system: System, dt: float) -> Exchange:
+        """At the beginning of a step."""
+        ...
+
+    def after(self, system: System, dt: float, exits: Mapping[str, Exits]) -> Exchange:
+        """At the end of a step: those who left have been removed, ``exits.points`` has where."""
+        ...
+
+
+class Reacting(Protocol):
+    """Reactions among particles that stay where they are."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The reactions."""
+        ...
+
+    def apply(self, system: System, begin: float, duration: float, stage: int = 0) -> Integers:
+        """React for some time; how often each reaction happened."""
+        ...
+
+
+class LedgerError(FemRdError):
+    """The numbers of particles do not add up: a defect of the program."""
+
+
+@dataclass
+class Ledger:
+    """Who came and went since the start, in whole numbers, by species.
+
+    ``left``: through each wall. ``inserted``, ``taken``: by each boundary. ``reacted``: gained less
+    lost in reactions; ``events``: how often each reaction happened.
+    """
+
+    species: tuple[str, ...]
+    walls: tuple[str, ...]
+    boundaries: tuple[str, ...] = ()
+    reactions: tuple[str, ...] = ()
+    initial: Integers = field(init=False)
+    left: Integers = field(init=False)
+    inserted: Integers = field(init=False)
+    taken: Integers = field(init=False)
+    reacted: Integers = field(init=False)
+    events: Integers = field(init=False)
+
+    def __post_init__(self) -> None:
+        n = len(self.species)
+        self.initial, self.reacted = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.left = np.zeros((n, len(self.walls)), dtype=np.int64)
+        self.inserted = np.zeros((n, len(self.boundaries)), dtype=np.int64)
+        self.taken = np.zeros_like(self.inserted)
+        self.events = np.zeros(len(self.reactions), dtype=np.int64)
+
+    @property
+    def expected(self) -> Integers:
+        """How many particles of each species there must be now."""
+        gained = self.inserted.sum(axis=1) - self.taken.sum(axis=1)
+        return self.initial + gained + self.reacted - self.left.sum(axis=1)
+
+    def check(self, system: System) -> None:
+        """`LedgerError` unless every particle is accounted for."""
+        found = np.array(list(system.counts.values()))
+        if not np.array_equal(found, self.expected):
+            raise LedgerError(f"there are {found} particles; the ledger has {self.expected}")
+
+    def exchange(self, boundary: int, exchanged: Exchange) -> None:
+        """Enter what a boundary did."""
+        for name, (inserted, taken) in exchanged.items():
+            self.inserted[self.species.index(name), boundary] += inserted
+            self.taken[self.species.index(name), boundary] += taken
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """All entries as arrays by name."""
+        return {name: getattr(self, name).copy() for name in _ENTRIES}
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Put back what `state` gave."""
+        for name in _ENTRIES:
+            getattr(self, name)[:] = arrays[name]
+
+
+_ENTRIES = ("initial", "left", "inserted", "taken", "reacted", "events")
+
+
+@dataclass
+class Stepper:
+    """Steps of a system: boundaries, R(dt/2), motion M(dt), R(dt/2), boundaries.
+
+    The splitting of reactions and motion is Strang's: of second order in dt, for as far as motion
+    and reactions themselves are. ``dynamics``, ``walls``: by species; the walls of one species by
+    name, those that are not named reflect. The ledger begins with the particles that are there.
+    """
+
+    system: System
+    domain: Any  # a Domain that the dynamics can move in
+    dynamics: Mapping[str, Dynamics[Any]]
+    walls: Mapping[str, Mapping[str, Wall]]
+    reactions: Reacting | None = None
+    boundaries: Sequence[Boundary] = ()
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = tuple(boundary.name for boundary in self.boundaries)
+        reactions = self.reactions.names if self.reactions else ()
+        self.ledger = Ledger(self.system.species, self.domain.walls, names, reactions)
+        self.ledger.initial[:] = self._counts()
+
+    def step(self, dt: float) -> Mapping[str, Exits]:
+        """One step of length dt; who left, by species, with the points where."""
+        system = self.system
+        for index, boundary in enumerate(self.boundaries):
+            self.ledger.exchange(index, boundary.before(system, dt))
+        self._react(dt / 2, 0)
+        exits = {name: self._move(name, dt) for name in system.species}
+        self._react(dt / 2, 1)
+        for index, boundary in enumerate(self.boundaries):
+            self.ledger.exchange(index, boundary.after(system, dt, exits))
+        system.step += 1
+        system.time += dt
+        return exits
+
+    def _move(self, species: str, dt: float) -> Exits:
+        system, population = self.system, self.system[species]
+        exits = self.dynamics[species].move(
+            self.domain, population, self.walls.get(species, {}), system.streams, system.step, dt
+        )
+        exits = replace(exits, points=population.x[:, exits.particle])
+        population.remove(exits.particle)
+        self.ledger.left[system.species.index(species)] += exits.by_wall(len(self.domain.walls))
+        return exits
+
+    def _react(self, duration: float, stage: int) -> None:
+        if self.reactions is None:
+            return
+        before, begin = self._counts(), self.system.time + stage * duration
+        self.ledger.events += self.reactions.apply(self.system, begin, duration, stage)
+        self.ledger.reacted += self._counts() - before
+
+    def _counts(self) -> Integers:
+        return np.array(list(self.system.counts.values()), dtype=np.int64)
