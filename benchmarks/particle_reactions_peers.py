@@ -10,6 +10,7 @@ setting up nor loading counts.
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -45,20 +46,31 @@ def readdy_run(particles: int, steps: int) -> Callable[[], None]:
 
 
 def smoldyn_run(particles: int, steps: int) -> Callable[[], None]:
-    """A prepared run between reflecting walls."""
+    """A prepared run between reflecting walls; only its text files take the radius of a pair."""
     import smoldyn
 
-    edge = box_edge(particles)
-    simulation = smoldyn.Simulation(low=[0.0] * 3, high=[edge] * 3, boundary_type=["r"] * 3)
-    species = {name: simulation.addSpecies(name, difc=1.0) for name in "ABC"}
-    for name in "AB":
-        simulation.addMolecules(species[name], particles // 2)
-    simulation.addReaction(
-        "association", [species["A"], species["B"]], [species["C"]], rate=0.0,
-        binding_radius=1.0, reaction_probability=PROBABILITY,
-    )  # fmt: skip
-    dt = SPREAD**2 / 2
-    return lambda: simulation.run(stop=steps * dt, dt=dt, display=False, log_level=5, quit_at_end=False)
+    edge, dt = box_edge(particles), SPREAD**2 / 2
+    text = f"""dim 3
+        species A B C
+        difc all 1
+        boundaries x 0 {edge} r
+        boundaries y 0 {edge} r
+        boundaries z 0 {edge} r
+        time_start 0
+        time_stop {steps * dt}
+        time_step {dt}
+        mol {particles // 2} A u u u
+        mol {particles // 2} B u u u
+        reaction association A + B -> C
+        binding_radius association 1.0
+        reaction_probability association {PROBABILITY}
+        end_file
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        simulation = smoldyn.Simulation.fromFile(file.name, "q")
+    return lambda: simulation.run(stop=steps * dt, dt=dt)
 
 
 def seconds(run: Callable[[], None]) -> float:

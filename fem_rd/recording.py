@@ -9,7 +9,7 @@ from mpi4py import MPI
 from fem_rd.checkpoint import Checkpoints
 from fem_rd.errors import FemRdError
 from fem_rd.log import Log
-from fem_rd.models.protocol import Model
+from fem_rd.models.protocol import Model, Output, WithOutput
 from fem_rd.observables import Observable
 from fem_rd.output.results import ResultsDirectory
 from fem_rd.output.series import SeriesFile
@@ -41,6 +41,11 @@ class Recorder:
         if resumed:
             on_root(comm, self._resume_series)
         self._fields = self._open_fields(resumed=resumed) if write_fields else None
+        self._own: Output | None = None
+        if isinstance(model, WithOutput):
+            self._own = model.open_output(
+                results, log, trajectories=write_fields, resumed=resumed
+            )
 
     def row(self, observables: Sequence[Observable]) -> None:
         """Append a row to `observables.csv`."""
@@ -49,11 +54,14 @@ class Recorder:
     def fields(self) -> None:
         """Append the fields at the model's time, unless they are there already."""
         time = max(self._model.time, 0.0)
-        if self._fields is None or self._fields_at == time:
+        if self._fields_at == time:
             return
         with self._log.phase("output"):
-            fields = self._model.fields()
-            self._fields.write(time, {name: field.function for name, field in fields.items()})
+            if self._fields is not None:
+                fields = self._model.fields()
+                self._fields.write(time, {name: field.function for name, field in fields.items()})
+            if self._own is not None:
+                self._own.write(time)
         self._fields_at = time
 
     def checkpoint(self) -> None:
@@ -68,6 +76,8 @@ class Recorder:
         """Close the files."""
         if self._fields is not None:
             self._fields.close()
+        if self._own is not None:
+            self._own.close()
         if self._series is not None:
             self._series.close()
 

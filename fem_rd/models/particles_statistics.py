@@ -46,22 +46,20 @@ def ratio(above: Array, below: Array) -> tuple[Array, Array]:
 def _variance_of_sum(deviation: Array) -> Array:
     """The variance of sum(deviation), shape (...), by covariances of blocks of one replica."""
     blocks = deviation.shape[-2]
-    covariance = np.stack(
-        [
-            (deviation[..., : blocks - lag, :] * deviation[..., lag:, :]).sum(axis=(-2, -1))
-            for lag in range(blocks)
-        ],
-        axis=-1,
-    )
-    covariance[..., 1:] *= 2
-    if blocks < 4:
-        return np.asarray(covariance[..., 0])
-    pairs = covariance[..., : blocks // 2 * 2].reshape(*covariance.shape[:-1], -1, 2).sum(axis=-1)
+
+    def covariance(lag: int) -> Array:
+        ahead, behind = deviation[..., : blocks - lag, :], deviation[..., lag:, :]
+        return np.asarray((ahead * behind).sum(axis=(-2, -1)) * (1 if lag == 0 else 2))
+
+    total = covariance(0)
+    kept = np.ones_like(total, dtype=bool)
     # the deviations add up to zero, so that the sum over all lags does too: half of them at most
-    pairs = pairs[..., : max(1, blocks // 4)]
-    positive = np.cumprod(pairs > 0, axis=-1)
-    least = covariance[..., 0]
-    return np.asarray(np.maximum((pairs * positive).sum(axis=-1), least * (least > 0)))
+    for lag in range(0, blocks // 2 - 1, 2):
+        pair = covariance(lag) + covariance(lag + 1)
+        kept &= pair > 0
+        rest = pair - (covariance(0) if lag == 0 else 0.0)
+        total = total + np.where(kept, rest, 0.0)
+    return np.asarray(np.maximum(total, covariance(0)))
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from dolfinx import fem
 
+from fem_rd.log import Log
 from fem_rd.observables import Observable
+from fem_rd.output.results import ResultsDirectory
 from fem_rd.state import State
 
 Array = npt.NDArray[np.float64]
@@ -102,4 +104,27 @@ class Model(Protocol):
 
     def describe(self) -> Mapping[str, str]:
         """What a run does, for people: unknowns, scheme, solver."""
+        ...
+
+
+class Output(Protocol):
+    """Files of a model's own, written at the times of fields."""
+
+    def write(self, time: float) -> None:
+        """Add what there is at this time. Collective."""
+        ...
+
+    def close(self) -> None:
+        """Close the files. Not collective."""
+        ...
+
+
+@runtime_checkable
+class WithOutput(Protocol):
+    """A model that writes more than fields on a mesh."""
+
+    def open_output(
+        self, results: ResultsDirectory, log: Log, *, trajectories: bool, resumed: bool
+    ) -> Output:
+        """Open the files; ``trajectories``: whether to write large ones too. Collective."""
         ...

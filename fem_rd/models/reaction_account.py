@@ -9,7 +9,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from fem_rd.chemistry.network import Integers, Network, written
+from fem_rd.chemistry.network import Integers, Network
 from fem_rd.chemistry.structure import conservation_laws
 from fem_rd.models.assembly import Array
 from fem_rd.models.budget import Budget
@@ -118,9 +118,7 @@ class Account:
         totals = self._totals(amounts)
         for index in range(len(self._laws)):
             law: Integers = self._laws[index]
-            named = zip(self._network.species, map(int, law.flat), strict=True)
-            side = tuple((name, count) for name, count in named if count)
-            text = f"{written(side)}, which reactions conserve"
+            text = f"{_combination(self._network.species, law)}, which reactions conserve"
             yield Observable(f"conserved_{index + 1}", float(law @ totals), units.amount, text)
 
     def _missing(self, amounts: Array, flows: Array, exchanged: Array | None) -> float:
@@ -149,3 +147,14 @@ class Account:
     def begin(self, values: Array) -> None:
         """Take the amounts of these values as those at the start. Collective."""
         self.initial = self._totals(self.amounts(values))
+
+
+def _combination(species: Sequence[str], law: Integers) -> str:
+    """As people write it: "A + 2 C", "A - B"."""
+    text = ""
+    for name, count in zip(species, map(int, law.flat), strict=True):
+        term = name if abs(count) == 1 else f"{abs(count)} {name}"
+        if count:
+            sign = " - " if count < 0 else " + "
+            text += f"{sign}{term}" if text else f"{'-' if count < 0 else ''}{term}"
+    return text

@@ -44,6 +44,16 @@ class ResultsDirectory:
         return self.path / "particles.vtkhdf"
 
     @property
+    def profiles(self) -> Path:
+        """Density profiles of particles."""
+        return self.path / "profiles.csv"
+
+    @property
+    def pair_correlation(self) -> Path:
+        """Pair correlation function of particles."""
+        return self.path / "pair_correlation.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """Directory of saved states."""
         return self.path / "checkpoint"
@@ -159,7 +169,8 @@ class ResultsDirectory:
         for directory in (self.checkpoints, self.figures):
             shutil.rmtree(directory, ignore_errors=True)
         files = (self.fields, self.particles, self.series, self.report, self.summary, self.log)
-        for file in (*files, self.run):
+        tables = (self.profiles, self.pair_correlation)
+        for file in (*files, *tables, self.run):
             file.unlink(missing_ok=True)
 
 

@@ -56,7 +56,7 @@ class Flight:
 
 @dataclass(frozen=True)
 class Exits:
-    """Who left in a step: ``particle``, their places in ascending order, and through which ``wall``.
+    """Who left in a step: ``particle``, their places in ascending order, and by which ``wall``.
 
     Their positions are where they crossed, which ``points`` (dimension, leavers) keeps once they
     have been removed. ``wall`` counts in ``Domain.walls``.
@@ -152,7 +152,8 @@ class Box:
     def __post_init__(self) -> None:
         pairs = list(zip(self.lower, self.upper, strict=True))
         if not 1 <= len(pairs) <= 3 or not all(a < b and b - a < math.inf for a, b in pairs):
-            raise CaseError("a box has 1 to 3 axes with lower < upper", found=(self.lower, self.upper))
+            corners = self.lower, self.upper
+            raise CaseError("a box has 1 to 3 axes with lower < upper", found=corners)
 
     @property
     def dimension(self) -> int:
@@ -250,11 +251,11 @@ _AT_ONCE = {Kind.REFLECTING, Kind.ABSORBING, Kind.PERIODIC}
 
 
 def _check_step(side: float, kinds: tuple[Kind, Kind], mobility: Mobility) -> None:
-    """Two walls of which one is partially absorbing, or has no bridge, are treated one at a time."""
+    """Two walls of which one is partially absorbing, or has no bridge, are met one at a time."""
     if mobility.spread > side / 6 and not _AT_ONCE.issuperset(kinds):
         raise NumericalError(
             f"a step of {mobility.spread:.3g} may meet both of two walls that are {side:.3g} apart",
-            remedy=f"dt at most {(side / 6) ** 2 / (2 * mobility.diffusion):.3g}",
+            remedy=f"dt at most {longest_step(side / 6, mobility.diffusion):.3g}",
         )
 
 
@@ -297,8 +298,13 @@ def flying_walls(walls: Sequence[Wall]) -> Sequence[Wall]:
     return walls
 
 
+def longest_step(spread: float, diffusion: float) -> float:
+    """A dt at which sqrt(2 D dt) is a little less than the spread."""
+    return 0.99 * spread**2 / (2 * diffusion)
+
+
 def shift_of(population: Population, mobility: Mobility) -> tuple[Any, int, int]:
-    """drift dt for the kernels: a pointer that keeps its data, and its strides by axis, particle."""
+    """drift dt for kernels: a pointer that keeps its data, its strides by axis and particle."""
     ffi, _ = kernels()
     if mobility.drift is None:
         return ffi.NULL, 0, 0

@@ -24,6 +24,7 @@ from fem_rd.particles.domains import (
     Mobility,
     complete_walls,
     flying_walls,
+    longest_step,
     shift_of,
 )
 from fem_rd.particles.random import Streams
@@ -88,7 +89,7 @@ class Ball:
 
 @dataclass(frozen=True)
 class Shell:
-    """All points between two spheres about the centre; walls: reactive (inner), reservoir (outer)."""
+    """All points between two spheres about the centre; walls: reactive (inner), reservoir."""
 
     inner: float
     outer: float
@@ -181,12 +182,11 @@ class _Shape:
         ]
         limit = min([(self.outer - self.inner) / (6 if self.inner else 3), *curved])
         if mobility.spread > limit:
-            step = limit**2 / (2 * mobility.diffusion)
             raise NumericalError(
                 f"a step of {mobility.spread:.3g} is too long for walls that are "
                 f"{self.outer - self.inner:.3g} apart and curve with radius "
                 f"{self.inner or self.outer:.3g}",
-                remedy=f"dt at most {step:.3g}",
+                remedy=f"dt at most {longest_step(limit, mobility.diffusion):.3g}",
             )
 
 

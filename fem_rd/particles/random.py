@@ -48,7 +48,8 @@ class Streams:
     @cached_property
     def key(self) -> int:
         """The 64-bit key of the kernels."""
-        return int(np.random.SeedSequence([self.seed, self.replica]).generate_state(1, np.uint64)[0])
+        words = np.random.SeedSequence([self.seed, self.replica]).generate_state(1, np.uint64)
+        return int(words[0])
 
     def generator(self, step: int, purpose: Purpose, draw: int = 0) -> np.random.Generator:
         """A generator of its own for one step, purpose and draw (such as a wall's or species')."""
@@ -62,8 +63,9 @@ class Streams:
         ids = np.ascontiguousarray(ids, dtype=np.uint64)
         out = np.empty((dimension, ids.size), dtype=np.float32)
         _, lib = kernels()
+        rows = pointer("float *", out)
         lib.fem_rd_fill_normals(
-            dimension, ids.size, ids.size, pointer("float *", out), _ids(ids), self.key, step, purpose
+            dimension, ids.size, ids.size, rows, _ids(ids), self.key, step, purpose
         )
         return out
 

@@ -53,7 +53,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Periodic:
-    """Who leaves through this face comes in through the opposite one, which must be periodic too."""
+    """Who leaves through this face comes in by the opposite one, which must be periodic too."""
 
 
 class Detection(StrEnum):
@@ -126,7 +126,7 @@ def adsorption_probability(
     if detection is Detection.BRIDGE:
         return probability / 2
     if probability > 1:
-        longest = (diffusion / (kappa * BEHIND)) ** 2 / (2 * diffusion)
+        longest = 0.99 * (diffusion / (kappa * BEHIND)) ** 2 / (2 * diffusion)
         raise NumericalError(
             f"no probability at the end of a step of dt = {dt:.3g} is as absorbing as "
             f"kappa = {kappa:.3g}: it would be {probability:.3g}",
@@ -136,7 +136,7 @@ def adsorption_probability(
 
 
 BEHIND = 0.5825971579390106
-"""-zeta(1/2)/sqrt(2 pi): how far, in sqrt(2 D dt), an absorbing wall without bridge lies too deep."""
+"""-zeta(1/2)/sqrt(2 pi): how far, in sqrt(2 D dt), an absorbing wall with no bridge is too deep."""
 
 
 def _offset(p: float) -> float:

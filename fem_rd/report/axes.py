@@ -21,6 +21,7 @@ _EARLY = 0.2  # of the run: where most steps are earlier than this, time is loga
 _SPAN, _FROM_TIME = 1e3, 1e2  # ratios that make a scale of values, and of times, logarithmic
 _INSTANT, _FROM_INSTANT = 0.01, 1e3  # of the run; and how much longer it is than its first step
 _NOTHING = 1e-12  # of the largest: what is below is not shown on a logarithmic scale
+_ABOVE = 3.0  # times the largest: the margin of an axis that is cut off below
 _SAMPLES = 200
 _UNUSUAL = 0.05  # the share of the axis where a curve may be lower than what decides
 
@@ -104,7 +105,7 @@ def make_logarithmic(axes: Axes, largest: float) -> None:
     """A logarithmic scale of values, down to what is nothing beside the largest."""
     axes.set_yscale("log")
     lowest, highest = axes.get_ylim()
-    axes.set_ylim(max(lowest, _NOTHING * largest), highest)
+    axes.set_ylim(max(lowest, _NOTHING * largest), min(highest, _ABOVE * largest))
 
 
 def _fit(panels: Sequence[Axes]) -> None:

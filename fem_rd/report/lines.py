@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from scipy.interpolate import make_interp_spline
 
 from fem_rd.output.reading import Fields
 from fem_rd.report.axes import finish, label_time, mostly_early, one_panel
@@ -14,7 +15,7 @@ from fem_rd.report.formatting import labelled, sentence
 from fem_rd.report.planes import Snapshots, scalar, some_steps
 from fem_rd.report.style import CURVES, Plot, plain_numbers, quiet
 
-_MOST_TIMES, _PLACES = 200, 500  # of a picture
+_MOST_TIMES, _INSTANTS, _PLACES = 200, 200, 400  # of a picture
 _BAR_OFF, _BAR_WIDTH, _BAR_ROOM = 0.03, 0.035, 0.2  # of the width
 
 
@@ -50,8 +51,13 @@ def space_time_plot(contents: Contents, name: str) -> Plot | None:
     x = np.linspace(ends.min(), ends.max(), _PLACES)
     table = np.array([_at(x, one, name) for _, one in drawable])
     figure, axes = one_panel()
-    times = np.array([time for time, _ in drawable])
-    mesh = axes.pcolormesh(x, times, table, shading="gouraud", cmap="viridis", rasterized=True)
+    known = np.array([time for time, _ in drawable])
+    spaced = np.geomspace if early else np.linspace
+    times = np.clip(spaced(known[0], known[-1], _INSTANTS), known[0], known[-1])
+    between = make_interp_spline(known, table, k=1)(times)
+    mesh = axes.pcolormesh(x, times, between, shading="nearest", cmap="viridis", rasterized=True)
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(times[0], times[-1])
     if early:
         axes.set_yscale("log")
     quiet(axes)

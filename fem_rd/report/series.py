@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ _SAME_TIME = 1e-9  # relative
 _FEW = 30  # points or fewer are drawn as dots
 _ALIKE = 2e-3  # of the height of the axes: curves closer than this are one
 _STILL = 1e-6  # of the largest value of its group: what the case did not ask for and varies less
-_MOVING = 0.05  # of the range of the curve of its group that moves most
+_MOVING = 0.05  # of the height of the axes: a curve that moves less looks still
 _CONSERVED = 1e-9  # of what there is: a smaller change is round-off
 _DASHES = ("-", (0, (4, 1.5)))  # of the first curves, and of those that use their colours again
 
@@ -49,12 +50,16 @@ class _Line:
 
 def series_plots(contents: Contents) -> Iterator[Plot]:
     """One figure for each group of observables that change, what the case asks for first."""
+    names: Counter[str] = Counter()
     for lines in _groups(contents)[:_MOST_FIGURES]:
         exact = contents.exact_curve(lines[0].name) if len(lines) == 1 else None
         if exact is not None and len(exact.time):
-            yield _against_exact(contents, lines[0], exact)
+            plot = _against_exact(contents, lines[0], exact)
         else:
-            yield _together(contents, lines)
+            plot = _together(contents, lines)
+        names[plot.name] += 1
+        again = names[plot.name]  # the same kind in other units, or more curves than one takes
+        yield plot if again == 1 else replace(plot, name=f"{plot.name}-{again}")
 
 
 def _groups(contents: Contents) -> list[list[_Line]]:
@@ -216,10 +221,12 @@ def _against_exact(contents: Contents, line: _Line, exact: Curve) -> Plot:
 
 
 def _early(time: Floats, curves: Sequence[Floats]) -> bool:
-    """Whether time is logarithmic: by its steps, or by a curve that moves as others do."""
-    ranges = [float(np.ptp(curve[np.isfinite(curve)])) for curve in curves]
-    most = max(ranges)
-    moving = (curve for curve, its in zip(curves, ranges, strict=True) if its > _MOVING * most)
+    """Whether time is logarithmic: by its steps, or by a curve that is seen to move."""
+    finite = [curve[np.isfinite(curve)] for curve in curves]
+    visible = _MOVING * float(np.ptp(np.concatenate(finite)))
+    moving = (
+        curve for curve, its in zip(curves, finite, strict=True) if float(np.ptp(its)) > visible
+    )
     return mostly_early(time) or any(begins_fast(time, curve) for curve in moving)
 
 

@@ -32,7 +32,7 @@ _IN_PAGE = {INK: "var(--ink)", GRID: "var(--grid)"} | {
 }
 DOTS_PER_INCH = 200
 FULL_WIDTH = 9.8  # inches, of two figures of the page with what is between them
-_LETTER = 0.075  # inches
+_LETTER = 0.07  # inches
 
 _RC = {
     "font.family": ["DejaVu Sans"],  # comes with Matplotlib

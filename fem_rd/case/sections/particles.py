@@ -102,8 +102,12 @@ class PairSection(Section):
 class MeasureSection(Section):
     """What is measured over time, once the system has forgotten how it began."""
 
-    begin: Annotated[float, Quantity("time", NOT_NEGATIVE)] = Field(
-        default=0.0, description="when averages over time begin", examples=[1.0]
+    begin: Annotated[float | None, Quantity("time", NOT_NEGATIVE)] = Field(
+        default=None,
+        description="when averages over time begin: means, variances, covariances of numbers, "
+        "fluxes, profiles; without, fluxes are since the start, profiles those of the moment, and "
+        "there are no others",
+        examples=[1.0],
     )
     every: Time | None = Field(
         default=None,

@@ -10,6 +10,16 @@ void fem_rd_philox_words(int64_t count, uint32_t *words, uint32_t key0, uint32_t
   }
 }
 
+void fem_rd_from_words(int64_t count, const uint32_t *words, float *normals, double *uniforms) {
+  for (int64_t i = 0; i < count; i++) {
+    float cosine, sine;
+    const float radius = fem_rd_radius(words[2 * i]);
+    fem_rd_turn(words[2 * i + 1], &cosine, &sine);
+    normals[2 * i] = radius * cosine, normals[2 * i + 1] = radius * sine;
+    uniforms[i] = fem_rd_uniform(words[2 * i], words[2 * i + 1]);
+  }
+}
+
 /* One block; a particle that does not exist has the number 0. */
 static __attribute__((noinline)) void draw(int dimension, const uint64_t *ids, uint64_t key,
                                            uint64_t step, uint32_t purpose,

@@ -1,0 +1,2 @@
+def boundary(*a):
+    raise NotImplementedError

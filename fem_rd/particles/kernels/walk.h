@@ -1,0 +1,44 @@
+#pragma once
+#include <stdint.h>
+/* Simplices. Of each cell the planes of its facets: dimension rows of components of the normals
+   into the cell, then a row of offsets, each row four long (facets that a cell does not have: normal
+   0, offset -1). next[4 cell + facet]: the cell across, or -1 - f for facet f of the boundary. */
+typedef struct {
+  int32_t dimension, cells;
+  const double *planes; /* aligned to 64 bytes */
+  const int32_t *next;
+  double tolerance; /* how far a point may be outside of its cell */
+} fem_rd_mesh;
+/* Bins of equal size, x fastest: start[b] ... start[b + 1] of the cells that may reach into bin b. */
+typedef struct {
+  int32_t n[3];
+  double lower[3], inverse[3]; /* bins per length */
+  const int32_t *start, *cells;
+} fem_rd_bins;
+/* The facets of the boundary: normal inwards and offset, dimension + 1 numbers each; dimension
+   corners of dimension coordinates. rim[dimension facet + k] != 0: across its edge opposite to
+   corner k the wall goes on in the same plane as one that reflects. kind and rate: by wall. The
+   facets that take particles near cell c are near[start[c]] ... near[start[c + 1] - 1], at most
+   ``most``; start is NULL where there are none. */
+typedef struct {
+  const double *planes, *corners;
+  const int32_t *wall;
+  const uint8_t *rim;
+  const int32_t *kind;
+  const double *rate;
+  const int32_t *start, *near;
+  int32_t most;
+  double reach; /* in front of a facet, beyond which it does not matter */
+} fem_rd_mesh_walls;
+/* cell[i]: the cell that point i is in, -1 where it is outside. x[axis * stride + i]. */
+void fem_rd_locate(const fem_rd_mesh *mesh, const fem_rd_bins *bins, const double *x,
+                   int64_t stride, int64_t count, int32_t *cell);
+/* One step x += shift + spread normal from cell to cell; the arguments are those of
+   fem_rd_move_box. cell[i] becomes the cell where the particle is; one that is wrong is looked up.
+   Who left is written to ``who`` and ``facet``; their number is returned. ``lost``: how many could
+   not be placed, and stay where they were; lost_first: the first of them. -1: out of memory. */
+int64_t fem_rd_walk(const fem_rd_mesh *mesh, const fem_rd_bins *bins,
+                    const fem_rd_mesh_walls *walls, int64_t count, int64_t stride, double *x,
+                    int32_t *cell, const uint64_t *ids, uint64_t key, uint64_t step, double spread,
+                    const double *shift, int64_t shift_stride, int64_t shift_each, int64_t *who,
+                    int32_t *facet, int64_t *lost, int64_t *lost_first);

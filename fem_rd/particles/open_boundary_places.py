@@ -1,0 +1,232 @@
+"""Where a reservoir meets the particles: a face of a box, a sphere, plane facets.
+
+Depths are distances from the interface into the domain of the particles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from fem_rd.errors import CaseError
+from fem_rd.particles.domains import Box
+from fem_rd.particles.state import Floats
+
+
+class Opening(Protocol):
+    """An interface; ``wall`` is its name among the walls of the domain."""
+
+    @property
+    def wall(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def area(self) -> float:
+        """Length^(dimension - 1); 1 in one dimension."""
+        ...
+
+    @property
+    def reach(self) -> float:
+        """How far the domain goes on behind the interface, along its normal (length)."""
+        ...
+
+    @property
+    def curvature(self) -> float:
+        """1/R (1/length): positive with the particles inside, negative outside, 0 for a plane."""
+        ...
+
+    def depths(self, points: Floats) -> Floats:
+        """The depth (n,) of each of the points (dimension, n)."""
+        ...
+
+    def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """Points at the depths over places drawn uniformly on the interface, and those places."""
+        ...
+
+    def feet(self, points: Floats) -> Floats:
+        """The points of the interface below the points, (dimension, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face of a box in one, two or three dimensions, by its name ("left", ...)."""
+
+    box: Box
+    wall: str
+
+    def __post_init__(self) -> None:
+        if self.wall not in self.box.walls:
+            raise CaseError("no such face", found=self.wall, valid=self.box.walls)
+
+    @property
+    def dimension(self) -> int:
+        return self.box.dimension
+
+    @property
+    def area(self) -> float:
+        return self.box.area(self.wall)
+
+    @property
+    def reach(self) -> float:
+        return float(self.box.sides[self._axis])
+
+    @property
+    def curvature(self) -> float:
+        return 0.0
+
+    def depths(self, points: Floats) -> Floats:
+        return self._inward * (points[self._axis] - self._plane)
+
+    def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        feet = self.feet(self.box.sample(depths.size, generator))
+        points = feet.copy()
+        points[self._axis] += self._inward * depths
+        return points, feet
+
+    def feet(self, points: Floats) -> Floats:
+        feet = points.copy()
+        feet[self._axis] = self._plane
+        return feet
+
+    @cached_property
+    def _axis(self) -> int:
+        return self.box.walls.index(self.wall) // 2
+
+    @cached_property
+    def _inward(self) -> float:
+        return 1.0 if self.box.walls.index(self.wall) % 2 == 0 else -1.0
+
+    @cached_property
+    def _plane(self) -> float:
+        corner = self.box.lower if self._inward > 0 else self.box.upper
+        return corner[self._axis]
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """A sphere (or circle) of ``radius``; the particles are within, or around it up to ``outer``."""
+
+    radius: float
+    wall: str
+    dimension: int = 3
+    centre: tuple[float, ...] = ()
+    outer: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.dimension not in (2, 3):
+            raise CaseError("the dimension of a sphere", found=self.dimension, valid="2 or 3")
+        if not 0 < self.radius < (math.inf if self.outer is None else self.outer):
+            raise CaseError("radii", found=(self.radius, self.outer), valid="0 < radius < outer")
+        if self.centre and len(self.centre) != self.dimension:
+            raise CaseError("the centre", found=self.centre, valid=f"{self.dimension} numbers")
+
+    @property
+    def area(self) -> float:
+        return 2 * math.pi * self.radius * (2 * self.radius if self.dimension == 3 else 1)
+
+    @property
+    def reach(self) -> float:
+        return self.radius if self.outer is None else self.outer - self.radius
+
+    @property
+    def curvature(self) -> float:
+        return (1 if self.outer is None else -1) / self.radius
+
+    def depths(self, points: Floats) -> Floats:
+        apart = points - self._middle
+        distance = np.sqrt(np.einsum("an,an->n", apart, apart))
+        return (distance - self.radius) * (-1 if self.outer is None else 1)
+
+    def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        normals = generator.standard_normal((self.dimension, depths.size))
+        normals /= np.linalg.norm(normals, axis=0)
+        radii = self.radius - depths if self.outer is None else self.radius + depths
+        return self._middle + radii * normals, self._middle + self.radius * normals
+
+    def feet(self, points: Floats) -> Floats:
+        apart = points - self._middle
+        return self._middle + self.radius * apart / np.linalg.norm(apart, axis=0)
+
+    @cached_property
+    def _middle(self) -> Floats:
+        return np.array(self.centre or (0.0,) * self.dimension)[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Facets:
+    """Plane facets: points, segments or triangles.
+
+    ``vertices``: (facets, dimension, dimension), each row of the last two axes one vertex;
+    ``normals``: (facets, dimension), into the domain, of any length. Layers need all of them in one
+    plane. Where facets meet at an angle, insertions are right up to sqrt(D dt) from the edge.
+    """
+
+    vertices: Floats
+    normals: Floats
+    wall: str
+    reach: float
+
+    def __post_init__(self) -> None:
+        facets, dimension = self.normals.shape
+        if self.vertices.shape != (facets, dimension, dimension) or not 1 <= dimension <= 3:
+            raise CaseError(
+                "the shapes of vertices and normals",
+                found=(self.vertices.shape, self.normals.shape),
+                valid="(facets, dimension, dimension) and (facets, dimension)",
+            )
+
+    @property
+    def dimension(self) -> int:
+        return self.normals.shape[1]
+
+    @property
+    def area(self) -> float:
+        return float(self.areas.sum())
+
+    @property
+    def curvature(self) -> float:
+        return 0.0
+
+    @cached_property
+    def areas(self) -> Floats:
+        """The area of each facet: 1, a length, or an area."""
+        edges = self.vertices[:, 1:] - self.vertices[:, :1]
+        gram = np.einsum("fia,fja->fij", edges, edges)
+        return np.sqrt(np.linalg.det(gram)) / math.factorial(self.dimension - 1)
+
+    def depths(self, points: Floats) -> Floats:
+        return self._plane_normal @ (points - self.vertices[0, 0][:, None])
+
+    def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        bounds = np.cumsum(self.areas) / self.area
+        drawn = np.searchsorted(bounds, generator.random(depths.size), side="right")
+        facet = np.minimum(drawn, self.areas.size - 1)
+        shares = generator.standard_exponential((self.dimension, depths.size))
+        shares /= shares.sum(axis=0)
+        feet = np.einsum("vn,nva->an", shares, self.vertices[facet])
+        return feet + depths * self._unit[facet].T, feet
+
+    def feet(self, points: Floats) -> Floats:
+        return points - self._plane_normal[:, None] * self.depths(points)
+
+    @cached_property
+    def _unit(self) -> Floats:
+        return self.normals / np.linalg.norm(self.normals, axis=1, keepdims=True)
+
+    @cached_property
+    def _plane_normal(self) -> Floats:
+        normal = self._unit[0]
+        apart = (self.vertices - self.vertices[0, 0]) @ normal
+        size = np.abs(self.vertices - self.vertices[0, 0]).max() or 1.0
+        if np.abs(apart).max() > 1e-9 * size or (self._unit @ normal).min() < 1 - 1e-9:
+            raise CaseError(
+                "a reservoir layer over facets that do not lie in one plane", valid="crossing"
+            )
+        return normal
