@@ -1,6 +1,6 @@
 """Seconds per step of ReaDDy or Smoldyn for A + B -> C; run by particle_reactions.py.
 
-    PYTHON benchmarks/particle_reactions_peers.py readdy|smoldyn PARTICLES STEPS
+    PYTHON benchmarks/particle_reactions_peers.py readdy|readdy-uncontrolled|smoldyn PARTICLES STEPS
 
 PYTHON is an interpreter that has the peer, which needs other libraries than fem_rd. Prints the
 seconds of processor time per step: the difference of a long and a short run, so that neither
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ def box_edge(particles: int) -> float:
     return float((particles / 2 * 4 * np.pi / 3 / IN_REACH) ** (1 / 3))
 
 
-def readdy_run(particles: int, steps: int) -> Callable[[], None]:
+def readdy_run(particles: int, steps: int, handler: str = "Gillespie") -> Callable[[], None]:
     """A prepared run: periodic, since ReaDDy has walls only as forces, which cost more."""
     import readdy
 
@@ -38,7 +39,7 @@ def readdy_run(particles: int, steps: int) -> Callable[[], None]:
     rate = -np.log1p(-PROBABILITY) / dt
     system.reactions.add_fusion("association", "A", "B", "C", rate=rate, educt_distance=1.0)
     simulation = system.simulation(kernel="SingleCPU")
-    simulation.reaction_handler = "UncontrolledApproximation"  # the faster of its two
+    simulation.reaction_handler = handler  # of its two, the default or the faster
     simulation.show_progress = False
     for name in "AB":
         simulation.add_particles(name, edge * (generator.random((particles // 2, 3)) - 0.5))
@@ -81,7 +82,11 @@ def seconds(run: Callable[[], None]) -> float:
 
 def main() -> None:
     peer, particles, steps = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    prepared = {"readdy": readdy_run, "smoldyn": smoldyn_run}[peer]
+    prepared = {
+        "readdy": readdy_run,
+        "readdy-uncontrolled": partial(readdy_run, handler="UncontrolledApproximation"),
+        "smoldyn": smoldyn_run,
+    }[peer]
     short, long = (seconds(prepared(particles, number)) for number in (steps, 3 * steps))
     print(f"RESULT {(long - short) / (2 * steps):.9g}")
 

@@ -3,7 +3,7 @@
     ./with-env python3 benchmarks/particles.py [--particles 10000 100000 1000000]
         [--peers PYTHON] [--repeat 5]
 
-Three dimensions, sqrt(2 D dt) = 0.01 edges of the box or 0.01 radii of the ball, one core. "normals"
+Three dimensions, sqrt(2 D dt) = 0.01 edges of the box or radii of the ball, one core. "normals"
 draws what a step needs with the same generator and adds it up. Each is measured in turn; times are
 processor time, the smallest of the repetitions. With --peers, ReaDDy (periodic, since it has walls
 only as forces) and Smoldyn run in PYTHON, which has them by `pip install readdy smoldyn==2.73`.
@@ -112,8 +112,10 @@ def main() -> None:
         for name, seconds in found.items():
             rate = particles / seconds / 1e6
             share = found["normals"] / seconds
-            print(f"  {name:12s} {rate:8.1f}   {share:5.2f} of normals,"
-                  f" reflecting is {seconds / found['reflecting']:.1f} times as fast")
+            print(
+                f"  {name:12s} {rate:8.1f}   {share:5.2f} of normals,"
+                f" reflecting is {seconds / found['reflecting']:.1f} times as fast"
+            )
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ MISTAKES = {
         "outputs: unknown key; did you mean 'output'?; valid: checkpoint, mesh, model, output, "
         "parameters, smoluchowski, solver, time, title, units"]),
     "no model": ('model = "smoluchowski"', "", [
-        "model: the key is missing; valid: reaction-diffusion, smoluchowski, well-mixed"]),
+        "model: the key is missing; valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
     "unknown model": ('model = "smoluchowski"', 'model = "smoluchovski"', [
         "model: unknown model; did you mean 'smoluchowski'?; found 'smoluchovski'; "
-        "valid: reaction-diffusion, smoluchowski, well-mixed"]),
+        "valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
     "model without section": ("[smoluchowski", "[smoluchovski", [
         "smoluchovski: unknown key; did you mean 'smoluchowski'?; valid: checkpoint, mesh, model, "
         "output, parameters, smoluchowski, solver, time, title, units",

@@ -25,7 +25,8 @@ def digits(value: float, places: int = 10) -> object:
 
 
 @pytest.mark.parametrize(
-    ("strength", "plane"), [(0.5, -3.3279068275), (1, -0.3130352855), (2, 0.4813426396), (3, 0.6650100589)]
+    ("strength", "plane"),
+    [(0.5, -3.3279068275), (1, -0.3130352855), (2, 0.4813426396), (3, 0.6650100589)],
 )
 def test_effective_plane(strength, plane):
     assert layer.effective_plane(strength) == digits(plane)
@@ -104,9 +105,14 @@ def test_planar_match_on_spheres(row):
 
 
 def test_cylinders_and_modes():
-    for inside, s, gamma in [(True, 1.2129473169, 1.4712411935), (False, 1.1874524636, 1.4100433533)]:
+    rows = [(True, 1.2129473169, 1.4712411935), (False, 1.1874524636, 1.4100433533)]
+    for inside, s, gamma in rows:
         found = layer.matched_strength_cylinder(0.1, inside=inside)
         assert (found, found**2) == (digits(s), digits(gamma))
+    for match in (layer.matched_strength_sphere, layer.matched_strength_cylinder):
+        thin = [match(1e-5, inside=side) - STAR for side in (True, False)]
+        assert thin[0] == pytest.approx(-thin[1], rel=1e-3)
+        assert 0 < thin[0] < 3e-6
     s = layer.matched_strength_sphere(0.1, inside=True)
     for mode, radius in [(1, 0.99962207), (2, 0.99887749), (4, 0.99638696)]:
         assert layer.effective_radius_of_mode(s, 0.1, mode) == digits(radius, 8)
@@ -140,8 +146,8 @@ def test_filling_at_second_order():
     # c - erfc = alpha x exp(-x^2/4t)/(2 sqrt(pi) t^(3/2)) when x and t are long
     t, x = 1e6, 1e3
     late = transient.filling(x, t, STAR) - transient.filling_of_dirichlet(x, t)
-    alpha = transient.second_order(STAR)
-    assert late == pytest.approx(alpha * x / (2 * math.sqrt(math.pi) * t**1.5) * math.exp(-0.25), rel=0.01)
+    dipole = x * math.exp(-0.25) / (2 * math.sqrt(math.pi) * t**1.5)
+    assert late == pytest.approx(transient.second_order(STAR) * dipole, rel=0.01)
 
 
 def test_relaxation_of_a_slab():
@@ -325,5 +331,5 @@ def test_numbers_with_creation_and_decay():
     ],
 )
 def test_outside_the_limits_of_validity_is_an_error(call):
-    with pytest.raises(ValueError, match="found|must be less"):
+    with pytest.raises(ValueError, match=r"found|must be less"):
         call()

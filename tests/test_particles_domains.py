@@ -96,6 +96,17 @@ def test_reflecting_walls_keep_uniform_what_is_uniform(domain: Domain, spread: f
         assert stats.chisquare(counts, np.full(50, counts.sum() / 50)).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("domain, spread", [(Ball(1.0), 0.25), (Shell(1.0, 3.0), 0.33)], ids=str)
+def test_reflection_at_spheres_is_exact_for_steps_of_a_third_of_the_radius(
+    domain: Ball | Shell, spread: float
+) -> None:
+    system = system_in(domain, 2_000_000)
+    population = walk(domain, system, Mobility(0.5, spread**2), 12)
+    quantiles = uniform_quantiles(domain, population.x)
+    counts = np.histogram(quantiles, 50, (0, 1))[0]
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_mean_square_displacement_and_its_variance(dimension: int) -> None:
     """The squared displacement over 2 D t is chi-squared with as many degrees as dimensions."""
@@ -150,7 +161,7 @@ def test_periodic_walls_wrap() -> None:
         ends.append(walk(domain, system, Mobility(0.5, 9.0), 1, chosen).x[0])
     apart = np.abs(ends[1] - np.mod(ends[0], 0.1))
     assert np.minimum(apart, 0.1 - apart).max() < 1e-12
-    assert 0 <= ends[1].min()
+    assert ends[1].min() >= 0
     assert ends[1].max() <= 0.1
 
 
@@ -194,21 +205,29 @@ def test_particles_on_a_wall_stay_in_or_leave(domain: Domain) -> None:
         assert population.count == (0 if wall else 1000)
 
 
-def test_the_dipole_of_a_reflecting_ball_decays_as_it_should() -> None:
-    """exp(-D mu^2 t), mu the first zero of the derivative of the spherical Bessel j_1."""
-    root = optimize.brentq(lambda x: special.spherical_jn(1, x, derivative=True), 1, 3)
-    system = System(3, ["A"], Streams(6))
-    domain = Ball(1.0)
-    points = domain.sample(2 * N, np.random.default_rng(1))
-    weights = special.spherical_jn(1, root * np.linalg.norm(points, axis=0))
-    kept = np.random.default_rng(2).random(2 * N) < (
-        0.5 + 0.9 * weights * points[2] / np.linalg.norm(points, axis=0)
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_the_dipole_of_a_reflecting_ball_decays_as_it_should(dimension: int) -> None:
+    """Steps of R/5.7; <f(x_0) f(x_t)>/<f^2> = exp(-D mu^2 t), f the slowest mode that has an angle.
+
+    The free step's direction alone, without the turn of put_back in round.c, is 1.5 % (0.6 %) off.
+    """
+    domain, time, count = Ball(1.0, dimension), 0.125, 2_000_000
+    bessel = special.spherical_jn if dimension == 3 else special.jv
+    root = (
+        optimize.brentq(lambda x: special.spherical_jn(1, x, derivative=True), 1, 3)
+        if dimension == 3
+        else special.jnp_zeros(1, 1)[0]
     )
-    system.add("A", points[:, kept])
-    start = points[2, kept].mean()
-    population = walk(domain, system, Mobility(1.0, 0.002), 50)
-    error = math.sqrt(1 / 5 / population.count) / start
-    assert abs(population.x[2].mean() / start - math.exp(-(root**2) * 0.1)) < 3 * error
+
+    def mode(points: np.ndarray) -> np.ndarray:
+        radii = np.linalg.norm(points, axis=0)
+        return bessel(1, root * radii) * points[0] / radii
+
+    system = system_in(domain, count)
+    start = mode(system["A"].x)
+    population = walk(domain, system, Mobility(1.0, time / 8), 8)
+    found = np.mean(start * mode(population.x)) / np.mean(start**2)
+    assert abs(found - math.exp(-(root**2) * time)) < 3 / math.sqrt(count)
 
 
 def test_wrong_domains_walls_and_steps_are_refused() -> None:

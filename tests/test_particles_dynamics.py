@@ -58,9 +58,7 @@ def test_a_harmonic_potential_has_the_variance_of_euler_and_maruyama() -> None:
 def test_the_stationary_density_is_that_of_boltzmann(dimension: int) -> None:
     """U = -a cos(pi x) on every axis of a box: no force at the walls; 40 bins of exp(-U/T)."""
     height, temperature = 0.8, 0.5
-    dynamics = in_potential(
-        1.0, lambda x: -height * math.pi * np.sin(math.pi * x), temperature
-    )
+    dynamics = in_potential(1.0, lambda x: -height * math.pi * np.sin(math.pi * x), temperature)
     domain = Box((0.0,) * dimension, (1.0,) * dimension)
     system = System(dimension, ["A"], Streams(2))
     system.add("A", domain.sample(N, np.random.default_rng(1)))
@@ -151,9 +149,7 @@ def test_friction_makes_langevin_particles_diffuse() -> None:
     for _ in range(steps):
         run.step(dt)
     t = dt * steps
-    expected = (
-        2 * temperature / (mass * friction) * (t - -math.expm1(-friction * t) / friction)
-    )
+    expected = 2 * temperature / (mass * friction) * (t - -math.expm1(-friction * t) / friction)
     z = (system["A"].x.var() / expected - 1) / math.sqrt(2 / 3 / N)
     assert abs(z) < 3
 

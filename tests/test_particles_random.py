@@ -32,9 +32,7 @@ def normals() -> np.ndarray:
 
 
 @pytest.mark.parametrize("rounds, given, expected", KNOWN)
-def test_philox_gives_the_known_answers(
-    rounds: int, given: list[int], expected: list[int]
-) -> None:
+def test_philox_gives_the_known_answers(rounds: int, given: list[int], expected: list[int]) -> None:
     words = np.array(given[:4], dtype=np.uint32)
     kernels()[1].fem_rd_philox_words(1, pointer("uint32_t *", words), given[4], given[5], rounds)
     assert words.tolist() == expected

@@ -12,11 +12,16 @@ from fem_rd.errors import CaseError
 from fem_rd.exact import stochastic_kinetics as exact
 from fem_rd.expressions.expression import Expression
 from fem_rd.particles.domains import Box
+from fem_rd.particles.domains_round import Ball
+from fem_rd.particles.dynamics import Brownian
+from fem_rd.particles.pairs import pair_distances
 from fem_rd.particles.random import Streams
 from fem_rd.particles.reactions import Reactions
 from fem_rd.particles.reactions_checks import coarse_steps
 from fem_rd.particles.reactions_table import Place, channels_of, placed
 from fem_rd.particles.state import System
+from fem_rd.particles.stepper import Stepper
+from fem_rd.particles.walls import Absorbing
 
 LIMIT = 3.6  # 2 * 14 comparisons at the level of three standard deviations for each test
 
@@ -24,7 +29,7 @@ LIMIT = 3.6  # 2 * 14 comparisons at the level of three standard deviations for 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 @pytest.mark.parametrize("steps", [1, 7])
 def test_pair_annihilation_has_the_law_of_the_master_equation(dimension, steps):
-    network, number = mass_action({"a": ("2 A -> 0", 0.05)}), 20_000
+    network, number = mass_action({"a": ("2 A -> 0", 0.05)}), 40_000
     box, particles = clusters(network, {"A": 20}, number, 5, dimension)
     reactions = Reactions(network, box, {"a": 1.0 * np.sqrt(dimension)})
     for _ in range(steps):
@@ -34,23 +39,60 @@ def test_pair_annihilation_has_the_law_of_the_master_equation(dimension, steps):
     assert max(map(abs, scores)) < LIMIT
 
 
+def test_stages_of_a_step_are_independent():
+    network, number = mass_action({"a": ("2 A -> 0", 0.05), "b": ("A -> 0", 0.3)}), 40_000
+    box, one = clusters(network, {"A": 2}, number, 5)
+    reactions = Reactions(network, box, {"a": 1.0})
+    for stage in range(4):
+        reactions.apply(one, 0.0, 0.5, stage)
+    counts = by_cluster(one, "A", number)
+    both, decay = np.exp(-(0.1 + 0.6) * 2.0), np.exp(-0.3 * 2.0)
+    single = 0.6 / (0.7 - 0.3) * (decay - both)  # one left: the other decayed before they met
+    mean, square = 2 * both + single, 4 * both + single
+    assert max(map(abs, z_scores(counts, mean, square - mean**2))) < LIMIT
+
+
+def test_births_of_reactions_and_stages_are_independent():
+    network = mass_action({"a": ("0 -> A", 50.0), "b": ("0 -> B", 50.0)})
+    box = Box((0.0,), (1.0,))
+    particles = system(network, {}, box)
+    for stage in range(2):
+        Reactions(network, box).apply(particles, 0.0, 1.0, stage)
+    x = np.concatenate([particles[name].x[0] for name in "AB"])
+    assert x.size > 120 and np.unique(x).size == x.size
+
+
+def test_equal_reactants_have_no_first():
+    # identities increase with x; the product must not care
+    network = mass_action({"a": ("2 A -> B", 50.0)})
+    box = Box((0.0,), (40_000.0,))
+    particles = System(1, network.species, Streams(4))
+    left = 4.0 * np.arange(10_000) + 1.0
+    particles.add("A", left)
+    particles.add("A", left + 0.5)
+    step(particles, box, {}, Reactions(network, box, {"a": 1.0}), {}, 1.0)
+    assert particles["B"].count == 10_000
+    right = ((particles["B"].x[0] % 4.0) > 1.25).sum()
+    assert abs(right - 5000) < LIMIT * 50
+
+
 @pytest.mark.parametrize("steps", [1, 4])
 def test_products_react_on_within_a_step(steps):
     # DSMTS 003-01: pairs that form and fall apart many times; first-order competition in one step
     network = mass_action({"join": ("2 P -> D", 0.0005), "part": ("D -> 2 P", 0.01)})
-    box, particles = clusters(network, {"P": 100}, 2_000, 3)
+    box, particles = clusters(network, {"P": 100}, 4_000, 3)
     reactions = Reactions(network, box, {"join": 1.0})
     for _ in range(steps):
         step(particles, box, {}, reactions, {}, 25.0 / steps)
     law = exact.dimerisation(0.001, 0.01, 100, 25.0)
     assert law.mean == pytest.approx(34.887453377, abs=1e-8)
-    scores = z_scores(by_cluster(particles, "P", 2_000), law.mean, law.variance)
+    scores = z_scores(by_cluster(particles, "P", 4_000), law.mean, law.variance)
     assert max(map(abs, scores)) < LIMIT
 
 
 @pytest.mark.parametrize("steps", [1, 5])
 def test_births_and_deaths(steps):
-    number = 20_000
+    number = 40_000
     network = mass_action({"in": ("0 -> X", 1.0 / 4.0), "out": ("X -> 0", 0.1)})
     box, particles = clusters(network, {"X": 3}, number, 4)
     reactions = Reactions(network, box)
@@ -64,32 +106,32 @@ def test_births_and_deaths(steps):
 @pytest.mark.parametrize("steps", [1, 5])
 def test_one_that_doubles_stays_and_may_double_again(steps):
     network = mass_action({"birth": ("X -> 2 X", 0.1), "death": ("X -> 0", 0.11)})
-    box, particles = clusters(network, {"X": 10}, 20_000, 9)
+    box, particles = clusters(network, {"X": 10}, 40_000, 9)
     for _ in range(steps):
         step(particles, box, {}, Reactions(network, box), {}, 10.0 / steps)
     law = exact.birth_death(0.1, 0.11, 10, 10.0)
-    scores = z_scores(by_cluster(particles, "X", 20_000), law.mean, law.variance)
+    scores = z_scores(by_cluster(particles, "X", 40_000), law.mean, law.variance)
     assert max(map(abs, scores)) < LIMIT
 
 
 def test_pairs_that_stay_react_again():
     # each of 3 * 2 pairs makes a Poisson number of D
     network = mass_action({"make": ("A + B -> A + B + D", 0.7)})
-    box, particles = clusters(network, {"A": 3, "B": 2}, 20_000, 11)
+    box, particles = clusters(network, {"A": 3, "B": 2}, 40_000, 11)
     step(particles, box, {}, Reactions(network, box, {"make": 1.0}), {}, 1.0)
-    made = by_cluster(particles, "D", 20_000)
+    made = by_cluster(particles, "D", 40_000)
     assert max(map(abs, z_scores(made, 4.2, 4.2))) < LIMIT
 
 
 def test_competition_is_decided_by_rates():
-    # A alone at 2, with B at 3: of 20000 A in 20000 pairs, 1 - e^-5T react, 2/5 of them alone
+    # A alone at 2, with B at 3: of as many A as B in pairs, 1 - e^-5T react, 2/5 of them alone
     network = mass_action({"alone": ("A -> C", 2.0), "meet": ("A + B -> D", 3.0)})
-    box, particles = clusters(network, {"A": 1, "B": 1}, 20_000, 2)
+    box, particles = clusters(network, {"A": 1, "B": 1}, 40_000, 2)
     step(particles, box, {}, Reactions(network, box, {"meet": 1.0}), {}, 0.3)
     reacted = -np.expm1(-5 * 0.3)
     for name, share in (("C", 0.4), ("D", 0.6)):
         p = share * reacted
-        scores = z_scores(by_cluster(particles, name, 20_000), p, p * (1 - p))
+        scores = z_scores(by_cluster(particles, name, 40_000), p, p * (1 - p))
         assert abs(scores[0]) < LIMIT
 
 
@@ -159,6 +201,11 @@ def test_detailed_balance_is_the_stationary_law_at_any_step(dimension):
         counts = np.bincount(flat, minlength=pieces**dimension)
         mean = density * box.volume / counts.size
         assert max(map(abs, z_scores(counts, mean, mean))) < LIMIT
+    pairs = pair_distances(box, walls, sigma, particles["A"], particles["B"])
+    mean = c_a * c_b * ball * box.volume
+    widths = ball * (c_a + c_b) + 1  # a particle adds to all its pairs at once
+    assert abs(pairs.size - mean) < LIMIT * np.sqrt(mean * widths)
+    assert np.histogram(pairs**dimension, 4, (0, 1))[0] == pytest.approx(mean / 4, rel=0.06)
     assert events.min() > 10_000
     assert abs(events[0] - events[1]) < 5 * np.sqrt(events[0])
 
@@ -174,11 +221,24 @@ def test_detailed_balance_of_equal_reactants_next_to_walls():
     heights, events = [], 0
     for at in range(300):
         events = events + step(particles, box, {}, reactions, {"A": 2.0, "B": 2.0}, 0.1)
+        assert box.contains(particles["A"].x).all()
         if at % 10 == 9:
             heights.append(particles["B"].x[1].copy())
     inside = [((x > 0.5) & (x < 1.5)).sum() / x.size for x in heights]
     assert np.mean(inside) == pytest.approx(0.5, abs=4 * np.std(inside) / np.sqrt(len(inside)))
     assert abs(int(events[0]) - int(events[1])) < 5 * np.sqrt(events[0])
+
+
+def test_dissociation_without_room_tries_again():
+    # of the places within 10, a twentieth lies in the interval, wherever C is
+    network = mass_action({"on": ("A + B <-> C", 1e-12, 20.0)})
+    box = Box((0.0,), (1.0,))
+    particles = system(network, {"C": 4000}, box)
+    step(particles, box, {}, Reactions(network, box, {"on": 10.0}), {}, 1.0)
+    p = -np.expm1(-1.0)
+    spread = np.sqrt(4000 * p * (1 - p))
+    assert abs(particles["A"].count - 4000 * p) < LIMIT * spread
+    assert box.contains(particles["B"].x).all()
 
 
 def test_rates_depend_on_place_and_time():
@@ -275,3 +335,59 @@ def test_steps_that_do_not_resolve_the_radius_are_named():
     assert coarse_steps(channels, {"A": 0.4, "B": 0.6}, 0.99 * largest, 3) == []
     (warning,) = coarse_steps(channels, {"A": 0.4, "B": 0.6}, 0.1, 3)
     assert "0.0556" in warning and "-4.9%" in warning
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_round_domains(dimension):
+    # detailed balance up to a curved wall: C stays uniform although its B often find no room
+    ball, sigma = Ball(2.0, dimension), 1.0
+    c_a, c_b, k, k_off = 60.0, 50.0, 0.02, 1.0
+    c_c = k * {2: np.pi, 3: 4 * np.pi / 3}[dimension] / k_off * c_a * c_b
+    network = mass_action({"on": ("A + B <-> C", k, k_off), "in": ("0 -> D", "100*r")})
+    reactions = Reactions(network, ball, {"on": sigma})
+    counts = {name: int(c * ball.volume) for name, c in zip("ABC", (c_a, c_b, c_c), strict=True)}
+    particles = system(network, counts, ball, seed=3)
+    balance, events = np.array([*particles.counts.values()]), 0
+    for _ in range(20):
+        events = events + step(particles, ball, {}, reactions, dict.fromkeys("ABC", 0.5), 0.05)
+        assert all(ball.contains(particles[name].x).all() for name in "ABCD")
+    counted = [particles[name].count for name in network.species]
+    assert (np.array(counted) == balance + network.stoichiometry @ events).all()
+    assert abs(int(events[0]) - int(events[1])) < 4 * np.sqrt(events[0])
+    for name in "ABC":
+        inner = (particles[name].x ** 2).sum(axis=0) < 1.0
+        share = 0.5**dimension
+        spread = np.sqrt(inner.size * share * (1 - share))
+        assert abs(inner.sum() - inner.size * share) < LIMIT * spread
+    born = 100 * dimension / (dimension + 1) * 2.0 * ball.volume  # in unit time
+    assert abs(particles["D"].count - born) < LIMIT * np.sqrt(born)
+
+
+def test_a_stepper_keeps_the_ledger_and_a_run_goes_on_with_the_same_bits():
+    network = mass_action(
+        {"on": ("A + B <-> C", 2.0, 1.0), "in": ("0 -> A", 5.0), "out": ("C -> 0", 0.5)}
+    )
+    box, _ = cube(6.0)
+    absorbing = {"left": Absorbing()}
+
+    def start() -> Stepper:
+        particles = system(network, {"A": 300, "B": 300}, box)
+        reactions = Reactions(network, box, {"on": 1.0})
+        dynamics = {name: Brownian(0.5) for name in "ABC"}
+        return Stepper(particles, box, dynamics, {"A": absorbing}, reactions)
+
+    whole, half = start(), start()
+    for _ in range(10):
+        whole.step(0.1)
+        half.step(0.1)
+    resumed = start()
+    resumed.system.restore(half.system.state())
+    resumed.ledger.restore(half.ledger.state())
+    for _ in range(10):
+        whole.step(0.1)
+        resumed.step(0.1)
+    resumed.ledger.check(resumed.system)
+    assert (whole.ledger.events == resumed.ledger.events).all()
+    assert whole.ledger.events.min() > 20
+    one, other = whole.system.state(), resumed.system.state()
+    assert all((one[name] == other[name]).all() for name in one)

@@ -50,6 +50,11 @@ def test_growth_keeps_what_was_there() -> None:
     assert population.positions[0].flags.c_contiguous
 
 
+def test_memory_is_that_of_the_arrays() -> None:
+    assert Population(3).bytes_per_place == 32
+    assert Population(2, velocities=True, cells=True).bytes_per_place == 44
+
+
 def test_populations_without_velocities_or_cells_say_so() -> None:
     population = Population(2)
     with pytest.raises(TypeError, match="no velocities"):

@@ -256,10 +256,11 @@ def test_steady_state_does_not_move_and_its_ledger_closes() -> None:
         assert np.ptp(values[0]) > 0.1
 
 
-def test_closed_box_finds_the_steady_state_of_its_own_amounts() -> None:
+@pytest.mark.parametrize("bound", [0.3, 0.0])
+def test_closed_box_finds_the_steady_state_of_its_own_amounts(bound: float) -> None:
     """A + B <-> C: Newton's matrix is singular, pseudo-time keeps A + C and B + C."""
     setting = Setting([0.01, 0.1, 0.05], ASSOCIATION, association, cells=12)
-    start = setting.initial(1.0, 2.0, 0.3)
+    start = setting.initial(1.0, 2.0, bound)
     march = steady_reactive_march(setting.problem, start, AUTO)
     march.advance(0.0)
     a, b, c = final(march)
@@ -269,6 +270,21 @@ def test_closed_box_finds_the_steady_state_of_its_own_amounts() -> None:
         laws @ setting.amounts(start), rel=1e-10
     )
     assert np.ptp(a) < 1e-9
+
+
+def test_steady_state_is_reached_from_nothing() -> None:
+    """0 -> A -> A + B, A -> 0, B -> 0, from no A and no B, or from the A that there will be."""
+
+    def rates(time: float, u: np.ndarray) -> np.ndarray:
+        return np.array([3.0 + 0 * u[0], 2.0 * u[0], 1.5 * u[0], 0.5 * u[1]])
+
+    setting = Setting([0.1, 0.2], [[1, 0, -1, 0], [0, 1, 0, -1]], rates, cells=6)
+    for a in (0.0, 2.0):
+        march = steady_reactive_march(setting.problem, setting.initial(a, 0.0), AUTO)
+        march.advance(0.0)
+        values = final(march)
+        assert values[0] == pytest.approx(np.full_like(values[0], 2.0), rel=1e-9)
+        assert values[1] == pytest.approx(np.full_like(values[1], 8.0), rel=1e-9)
 
 
 def test_steady_state_of_other_sign_is_not_taken() -> None:

@@ -157,7 +157,7 @@ class ReactionSection(Section):
         reactants, _, reversible = _sides(self.equation)
         self._one_of("", needed=True)
         self._one_of(REVERSE, needed=reversible)
-        pair = order_of(reactants) == 2 and not reversible and self.combination_rate is not None
+        pair = order_of(reactants) == 2 and self.combination_rate is not None
         if self.radius is not None and not pair:
             error = CaseError(
                 "only a reaction of two molecules with a combination_rate can be nonlocal",
@@ -239,7 +239,10 @@ class ChemistrySection(Section):
         return Chemistry(
             network_of([reaction for reaction, _ in made], chemostats=self.chemostats),
             {one.name: part.region for one, part in made if part.region is not None},
-            {one.name: part.radius for one, part in made if part.radius is not None},
+            {
+                name: part.radius for name, part in self.reactions.items()
+                if part.radius is not None
+            },  # fmt: skip
         )
 
 

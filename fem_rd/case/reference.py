@@ -153,6 +153,8 @@ def _sections(schema: Any, path: str) -> Iterator[str]:
         for name, field in member.model_fields.items():
             if get_origin(field.annotation) is dict:
                 yield from _sections(get_args(field.annotation)[1], f"{path}.{name}.NAME")
+            elif list(members(field.annotation)):
+                yield from _sections(field.annotation, f"{path}.{name}")
 
 
 def members(schema: Any) -> Iterator[type[Section]]:
@@ -199,6 +201,8 @@ def _kind(field: FieldInfo) -> tuple[str, str]:
         return many.get(outer, reader.kind), dimension
     if options := options_of(field.annotation):
         return ", ".join(f"`{option}`" for option in options), ""
+    if list(members(field.annotation)):
+        return "table", ""
     if outer is dict:
         value = get_args(field.annotation)[1]
         return f"table name = {'table' if list(members(value)) else _word(value)}", ""
@@ -217,6 +221,9 @@ def _reader(annotation: Any, metadata: Sequence[Any]) -> Any:
 
 
 def _word(annotation: Any) -> str:
+    given = [part for part in get_args(annotation) if part is not types.NoneType]
+    if get_origin(annotation) in (Union, types.UnionType) and len(given) == 1:
+        return _word(given[0])
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return {str: "text", int: "whole number", bool: "`true` or `false`"}.get(bare, "number")
 

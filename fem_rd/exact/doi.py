@@ -115,7 +115,7 @@ def doi_periodic_rate(sigma: float, diffusion: float, reaction_rate: float, edge
     s = sigma * math.sqrt(reaction_rate / diffusion)
     # Green's function at sigma and its integral over the ball, for the births volume * rate = D
     green = 1 / (4 * math.pi * sigma) - _TORUS / (4 * math.pi * edge) + sigma**2 / (6 * volume)
-    integral = sigma**2 / 2 - _TORUS * sigma**3 / (3 * edge) + 2 * math.pi * sigma**5 / (15 * volume)
+    integral = sigma**2 / 2 - _TORUS * sigma**3 / (3 * edge) + ball * sigma**2 / (10 * volume)
     at_sigma = diffusion / (volume * reaction_rate) + (1 - ball / volume) * math.tanh(s) / (
         4 * math.pi * sigma * (s - math.tanh(s))
     )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import iv, kv, spherical_in, spherical_kn
+from scipy.special import ive, kve, spherical_in, spherical_kn
 
 from fem_rd.exact.validity import require, require_positive
 
@@ -113,9 +113,10 @@ def effective_radius_cylinder(strength: float, thinness: float, *, inside: bool)
     require_positive(strength=strength)
     face = 1 - thinness if inside else 1 + thinness
     q = strength / thinness
-    # f' = 0 at the wall; the scaled functions would not overflow, but e > 1/100 keeps q small
-    f = iv(0, q * face) * kv(1, q) + kv(0, q * face) * iv(1, q)
-    slope = q * (iv(1, q * face) * kv(1, q) - kv(1, q * face) * iv(1, q))
+    # f' = 0 at the wall; ive, kve are without the factors e^q and e^-q
+    grow = ive(np.arange(2), q * face) * kve(1, q) * math.exp(q * (face - 1))
+    fall = kve(np.arange(2), q * face) * ive(1, q) * math.exp(q * (1 - face))
+    f, slope = grow[0] + fall[0], q * (grow[1] - fall[1])
     return float(face * np.exp(-f / (face * slope)))
 
 
@@ -129,12 +130,13 @@ def matched_strength_cylinder(thinness: float, *, inside: bool) -> float:
 
 
 def effective_radius_of_mode(strength: float, thinness: float, mode: int) -> float:
-    """`effective_radius` (inside) seen by a field that varies as the spherical harmonics of ``mode``.
+    """`effective_radius` (inside) seen by the spherical harmonics of degree ``mode``.
 
     f = a i_l + b k_l in the layer, A r^l + B r^(-l-1) below it, zero at r^(2l+1) = -B/A.
     """
     _check_curved(thinness, True)
     require(mode >= 0, f"mode must not be negative; found {mode!r}")
+    require(strength < 300 * thinness, f"the layer must be thick or weak; found {thinness!r}")
     face, q = 1 - thinness, strength / thinness
     at_wall = spherical_in(mode, q, True), spherical_kn(mode, q, True)
     f = spherical_in(mode, q * face) * at_wall[1] - spherical_kn(mode, q * face) * at_wall[0]
@@ -149,8 +151,8 @@ def effective_radius_of_mode(strength: float, thinness: float, mode: int) -> flo
 
 def _check_curved(thinness: float, inside: bool) -> None:
     require(
-        0.01 <= thinness < (1 if inside else math.inf),
-        f"width over radius must lie in [0.01, 1) (a thinner layer is plane); found {thinness!r}",
+        1e-6 <= thinness < (1 if inside else math.inf),
+        f"width over radius must be at least 1e-6, and less than 1 inside; found {thinness!r}",
     )
 
 

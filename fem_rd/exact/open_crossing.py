@@ -27,9 +27,10 @@ def inserted(diffusion: float, dt: float) -> float:
 
 
 def inserted_sphere(radius: float, diffusion: float, dt: float, *, inside: bool) -> float:
-    """Expected number (volume) per c_R that come through a sphere and stay: 4 pi R (R l/sqrt pi -+ l^2/4).
+    """Expected number (volume) per c_R that come through a sphere and stay.
 
-    Density (R/r) erfc(|r - R|/l); inside (minus) up to terms of order exp(-R^2/(D dt)).
+    4 pi R (R l/sqrt pi -+ l^2/4). Density (R/r) erfc(|r - R|/l); minus inside, up to terms
+    of order exp(-R^2/(D dt)).
     """
     require_positive(radius=radius)
     if inside:
@@ -39,7 +40,7 @@ def inserted_sphere(radius: float, diffusion: float, dt: float, *, inside: bool)
 
 
 def inserted_ghost(diffusion: float, dt: float, c: float = 1.0, gradient: float = 0.0) -> float:
-    """Expected number per area that a half space c + g x (x < 0) sends across: c sqrt(D dt/pi) - g D dt/2."""
+    """Number per area that a half space c + g x, x < 0, sends over: c sqrt(D dt/pi) - g D dt/2."""
     return c * inserted(diffusion, dt) / 2 - gradient * diffusion * dt / 2
 
 
@@ -49,8 +50,13 @@ def inserted_ghost_ball(radius: float, diffusion: float, dt: float) -> float:
     4 pi R^2 sqrt(D dt/pi) (1 - 2 D dt/(3 R^2)), up to terms of order exp(-R^2/(D dt)).
     """
     require(_spread(diffusion, dt) < radius / 2, "sqrt(4 D dt) must be less than R/2")
-    return 4 * math.pi * radius**2 * inserted(diffusion, dt) / 2 * (
-        1 - 2 * diffusion * dt / (3 * radius**2)
+    return (
+        4
+        * math.pi
+        * radius**2
+        * inserted(diffusion, dt)
+        / 2
+        * (1 - 2 * diffusion * dt / (3 * radius**2))
     )
 
 

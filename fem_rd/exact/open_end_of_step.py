@@ -20,12 +20,13 @@ _REACH, _PANELS, _NODES = 12.0, 24, 16
 
 
 def naive_sphere_rate(sigma: float, diffusion: float, dt: float) -> float:
-    """Rate constant (volume/time) of an absorbing sphere without bridges: 4 pi D (sigma - 0.5826 sqrt(2 D dt)).
+    """Rate constant (volume/time) of an absorbing sphere that looks at the end of a step only.
 
-    Good to 1e-8 for sqrt(2 D dt) <= sigma/5.
+    4 pi D (sigma - 0.5825971579 sqrt(2 D dt)). Good to 1e-8 for sqrt(2 D dt) <= sigma/5.
     """
     step = math.sqrt(2 * diffusion * dt)
-    require(step <= sigma / 5, f"sqrt(2 D dt) must be at most sigma/5; found {step / sigma!r} sigma")
+    found = f"found {step / sigma!r} sigma"
+    require(step <= sigma / 5, f"sqrt(2 D dt) must be at most sigma/5; {found}")
     return 4 * math.pi * diffusion * (sigma - GHOST_PLANE * step)
 
 
@@ -46,7 +47,7 @@ def extrapolation_length(probability: float, *, bridge: bool = False) -> float:
 def strang_plateau(ratio: float = 1.0) -> float:
     """c/c_R at rest for Poisson(c_R D dt A/w) insertions, uniform in a layer w, between steps.
 
-    Deletion at the end of the step, ``ratio`` = w/sqrt(2 D dt): the mean of h over the layer over w,
+    Deletion at the end of the step, ``ratio`` = w/sqrt(2 D dt): the mean of h in the layer over w,
     h = x + lambda + ... the harmonic function of the walk. 1/2 for wide layers; 1.1275225 at
     the pairing w = sqrt(2 D dt) of Kostre et al. (2021).
     """
@@ -81,7 +82,7 @@ def _excess(probability: float) -> tuple[Floats, Floats]:
     miss = _tail(y, 0.0) - y + stay * _tail(-y, 0.0)
     system = np.eye(y.size) - kernel
     system[:, -1] -= beyond
-    return y, np.linalg.solve(system, miss)
+    return y, np.asarray(np.linalg.solve(system, miss), dtype=float)
 
 
 @cache

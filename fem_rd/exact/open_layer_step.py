@@ -59,7 +59,10 @@ def rate_of_linear_thinning(rate: float, dt: float) -> float:
 
 
 def excess_unthinned(z: float) -> float:
-    """c/c_R in a closed layer that gets Poisson(c_R V z) after thinning: z/(1 - e^-z), z = gamma dt."""
+    """c/c_R in a closed layer that is thinned, then gets Poisson(c_R V z), z = gamma dt.
+
+    z/(1 - e^-z).
+    """
     require_positive(z=z)
     return -z / math.expm1(-z)
 

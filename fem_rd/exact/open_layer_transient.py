@@ -25,8 +25,8 @@ def filling(x: float, t: ArrayLike, strength: float, filled: float = 0.0) -> Flo
     """c/c_R at x >= 1, time t > 0, in a half line that is empty at t = 0.
 
     ``filled``: the fraction of c_R in the layer at t = 0. The Laplace transform is
-    (1/p) [(gamma + p f)/(p + gamma)] e^(k(1 - x))/(1 + (k/q) coth q), k = sqrt p, q = sqrt(p + s^2),
-    inverted on Talbot's contour (Abate and Valko 2004).
+    (1/p) [(gamma + p f)/(p + gamma)] e^(k(1 - x))/(1 + (k/q) coth q), k = sqrt p,
+    q = sqrt(p + s^2), inverted on Talbot's contour (Abate and Valko 2004).
     """
     require(x >= 1, f"x must lie outside the layer, at 1 or more; found {x!r}")
     require_positive(strength=strength)
@@ -91,5 +91,5 @@ def _talbot(transform: Callable[[Complex], Complex], times: Floats) -> Floats:
     weights = np.concatenate(
         [[0.5 * np.exp(scale) + 0j], (1 + 1j * theta * (1 + cot**2) - 1j * cot) * np.exp(nodes[1:])]
     )
-    values = transform(nodes / times[..., None])
+    values = transform(np.asarray(nodes / times[..., None], dtype=complex))
     return np.asarray(0.4 / times * np.real(values * weights).sum(axis=-1))

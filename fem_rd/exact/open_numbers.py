@@ -39,9 +39,7 @@ class OpenSlab:
         sum over odd n of 8/(n pi)^2 exp(-(n pi/L)^2 D t); for D t >= 1e-6 L^2, and 1 at t = 0.
         """
         times = array_within("t", t, 0, math.inf) * self.diffusion / self.length**2
-        require(
-            bool(np.all((times == 0) | (times >= 1e-6))), "D t must be 0 or at least 1e-6 L^2"
-        )
+        require(bool(np.all((times == 0) | (times >= 1e-6))), "D t must be 0 or at least 1e-6 L^2")
         n = np.arange(1, 4001, 2)
         series = 8 / (n * math.pi) ** 2 * np.exp(-((n * math.pi) ** 2) * times[..., None])
         return np.where(times == 0, 1.0, series.sum(axis=-1))

@@ -19,8 +19,9 @@ from fem_rd.case.case import Case
 from fem_rd.case.sections.particle_places import OpenWall
 from fem_rd.errors import CaseError, FemRdError
 from fem_rd.log import Log
+from fem_rd.models.functionals import Derived
 from fem_rd.models.particles_ensemble import Ensemble
-from fem_rd.models.particles_observables import Measured, observables_of
+from fem_rd.models.particles_observables import Measured, observables_of, with_errors
 from fem_rd.models.particles_output import ParticlesOutput
 from fem_rd.models.particles_samples import Table
 from fem_rd.models.particles_setup import Setup, check_case
@@ -44,11 +45,15 @@ class ParticlesModel:
         self._steps = _whole_steps(case.time.end if case.time else 0.0, self._setup.dt, "time.end")
         self._every = self._row_interval()
         _check_measures(self._setup)
+        self._setup.check_steps()
         own = np.array_split(np.arange(self._setup.section.replicas), comm.size)[comm.rank]
         self._setup.check_memory(len(own))
         self._ensemble = self._built(own)
         self._time, self._rows = 0.0, 0
         self._measured: Measured | None = None
+        names = [observable.name for observable in self._directly()]
+        derived, parameters = self._setup.section.derived, case.parameters
+        self._derived = Derived(derived, names, parameters, "particles.derived")
         for warning in _warnings(self._setup):
             log.warning(warning)
 
@@ -80,7 +85,8 @@ class ParticlesModel:
 
     def observables(self) -> Sequence[Observable]:
         """What is measured at the present time."""
-        return observables_of(self._setup, self.measured(), self._case.units)
+        found = self._directly()
+        return [*with_errors(self._derived, found), *found]
 
     def measured(self) -> Measured:
         """What all replicas have shown until now, the same on every rank."""
@@ -154,6 +160,9 @@ class ParticlesModel:
             "length of a step": f"{lengths} (sqrt(2 D dt))",
             "memory of particles": f"{memory:.3g} MiB over all ranks, with room to grow by half",
         }
+
+    def _directly(self) -> Sequence[Observable]:
+        return observables_of(self._setup, self.measured(), self._case.units)
 
     def _built(self, own: npt.NDArray[np.int64]) -> Ensemble:
         error = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from fem_rd.particles.state import System
 from fem_rd.particles.stepper import Stepper
 from fem_rd.state import State
 
+_VECTORS = ("positions", "velocities")
 MOST_STEPS = 1024  # between two times that numbers are summed up
 
 
@@ -39,7 +40,7 @@ class Replica:
         shapes = {name: part.shape for name, part in self.stepper.ledger.state().items()}
         dimension = self.system.dimension
         shaped = {
-            name: part.reshape(dimension, -1) if name.endswith(("positions", "velocities")) else part
+            name: part.reshape(dimension, -1) if name.endswith(_VECTORS) else part
             for name, part in arrays.items()
         }
         numbers = ("step", "time", "next_id")
@@ -105,26 +106,25 @@ class Ensemble:
     def counts(self) -> npt.NDArray[np.int64]:
         """The numbers now, (species, own)."""
         found = [list(replica.system.counts.values()) for replica in self.replicas]
-        return np.array(found, dtype=np.int64).reshape(len(found), -1).T
+        return _columns(found, len(self._setup.species))
 
     @property
     def unaccounted(self) -> int:
         """Particles that the ledgers have lost or invented: 0."""
         known = [replica.stepper.ledger.expected for replica in self.replicas]
-        expected = np.array(known, dtype=np.int64).reshape(len(known), -1).T
-        return int(np.abs(self.counts - expected).sum())
+        return int(np.abs(self.counts - _columns(known, len(self._setup.species))).sum())
 
     @property
     def net(self) -> npt.NDArray[np.int64]:
         """Who has left on balance where particles can, since the start: (exchanging, own)."""
         found = [self._net(replica) for replica in self.replicas]
-        return np.array(found, dtype=np.int64).reshape(len(found), -1).T
+        return _columns(found, len(self._setup.exchanging))
 
     @property
     def events(self) -> npt.NDArray[np.int64]:
         """How often each reaction happened since the start: (reactions, own)."""
-        found = [replica.stepper.ledger.events.copy() for replica in self.replicas]
-        return np.array(found, dtype=np.int64).reshape(len(found), -1).T
+        found = [replica.stepper.ledger.events for replica in self.replicas]
+        return _columns(found, len(self._setup.reactions))
 
     def averages(self) -> Array:
         """For each average of the case the sum, the sum of squares and the number: (n, 3, own)."""
@@ -158,7 +158,8 @@ class Ensemble:
             values[: flat.size, column] = flat
         recent = self.numbers.recent.astype(float)
         kept = {"sizes": sizes.T, "values": values, "recent": recent}
-        return State(kept | self.sums(), {"step": np.array(self.step)})
+        sums = {name: part.copy() for name, part in self.sums().items()}
+        return State(kept | sums, {"step": np.array(self.step)})
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""
@@ -199,22 +200,22 @@ class Ensemble:
 
     def _net(self, replica: Replica) -> npt.NDArray[np.int64]:
         """Who has left on balance, by the places of `Setup.exchanging`."""
-        ledger, (species, wall, boundary, has) = replica.stepper.ledger, self._places
+        ledger, (species, wall, boundary) = replica.stepper.ledger, self._places
         left = ledger.left[species, wall]
-        if has.any():
-            left[has] += (ledger.taken - ledger.inserted)[species[has], boundary[has]]
+        if ledger.boundaries:
+            exchanged = (ledger.taken - ledger.inserted)[species, boundary]
+            left += np.where(boundary >= 0, exchanged, 0)
         return np.asarray(left)
 
     @cached_property
     def _places(self) -> tuple[npt.NDArray[np.intp], ...]:
-        """Species, wall and boundary (and whether there is one) of each place of exchange."""
+        """Species, wall and boundary (-1 for none) of each place of exchange."""
         setup = self._setup
         names = [(species, wall) for species, wall, _ in setup.boundaries]
         species = [setup.species.index(name) for name, _ in setup.exchanging]
         wall = [setup.domain.walls.index(wall) for _, wall in setup.exchanging]
         boundary = [names.index(one) if one in names else -1 for one in setup.exchanging]
-        rows = [np.array(row, dtype=np.intp) for row in (species, wall, boundary)]
-        return (*rows, rows[2] >= 0)
+        return tuple(np.array(row, dtype=np.intp) for row in (species, wall, boundary))
 
     def _note_exits(self, index: int, step: int, exits: Mapping[str, Any]) -> None:
         """When the first particles left: the number, the sum of steps and of their squares."""
@@ -230,8 +231,8 @@ class Ensemble:
         setup, chemistry = self._setup, self._setup.case.chemistry
         fed = {name for name, _, _ in setup.boundaries}
         if chemistry is not None:
-            made = chemistry.network.products.any(axis=1)
-            fed |= {name for name, some in zip(setup.species, made, strict=True) if some}
+            sides = [one.products for one in chemistry.network.reactions]
+            fed |= {name for side in sides for name, _ in side}
         return tuple(i for i, (name, _) in enumerate(setup.exchanging) if name not in fed)
 
     def _put_passed(self, passed: npt.NDArray[np.int64]) -> None:
@@ -241,6 +242,11 @@ class Ensemble:
             blocks = self.numbers.block_of(steps[chosen])
             begins = np.flatnonzero(np.diff(blocks, prepend=-1))
             self.passed[:, blocks[begins]] += np.add.reduceat(passed[:, chosen], begins, axis=1)
+
+
+def _columns(rows: Sequence[Any], width: int) -> npt.NDArray[np.int64]:
+    """Rows of so many whole numbers as columns; a rank may have none."""
+    return np.array(rows, dtype=np.int64).reshape(len(rows), width).T
 
 
 _SUMS: Mapping[type, tuple[str, ...]] = {

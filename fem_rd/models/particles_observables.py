@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
 from fem_rd.case.units import UnitSystem
+from fem_rd.models.functionals import Derived
 from fem_rd.models.particles_ensemble import Ensemble
 from fem_rd.models.particles_setup import Setup
 from fem_rd.models.particles_statistics import Array, NumberSums, over_replicas, ratio
@@ -26,7 +27,6 @@ class Measured:
 
     numbers: NumberSums
     timed: tuple[int, ...]
-    reactions: tuple[str, ...]
     sums: Mapping[str, Array]
     counts: Array
     net: Array
@@ -37,32 +37,24 @@ class Measured:
     @classmethod
     def of(cls, ensemble: Ensemble, comm: MPI.Comm) -> Measured:
         """Gather from all ranks. Collective."""
-        names = [one.stepper.ledger.reactions for one in ensemble.replicas]
-        reactions = next((found for found in comm.allgather(names[0] if names else None) if found),
-                         ())  # fmt: skip
         return cls(
             ensemble.numbers,
             ensemble.timed,
-            reactions,
             {name: gathered(part, comm) for name, part in ensemble.sums().items()},
-            gathered(ensemble.counts, comm, len(ensemble.numbers.sums["number"])),
-            gathered(ensemble.net, comm, len(ensemble.passed)),
-            gathered(ensemble.events, comm, len(reactions)),
+            gathered(ensemble.counts, comm),
+            gathered(ensemble.net, comm),
+            gathered(ensemble.events, comm),
             gathered(ensemble.averages(), comm),
             comm.allreduce(ensemble.unaccounted),
         )
 
 
-def gathered(mine: npt.NDArray[np.generic], comm: MPI.Comm, rows: int | None = None) -> Array:
-    """The parts (..., own) of all ranks side by side, on every rank, in the order of replicas.
-
-    ``rows``: the first axis of ``mine`` where a rank without a replica does not know it.
-    """
-    if rows is not None and not mine.shape[-1]:
-        mine = np.zeros((rows, 0))
+def gathered(mine: npt.NDArray[np.generic], comm: MPI.Comm) -> Array:
+    """The parts (..., own) of all ranks side by side, on every rank, in the order of replicas."""
+    numbers = np.asarray(mine, dtype=float)
     if comm.size == 1:
-        return np.asarray(mine, dtype=float)
-    return np.concatenate(comm.allgather(np.asarray(mine, dtype=float)), axis=-1)
+        return numbers
+    return np.concatenate(comm.allgather(numbers), axis=-1)
 
 
 def observables_of(
@@ -75,7 +67,7 @@ def observables_of(
         *_fluxes(setup, measured, units),
         *_exit_times(setup, measured, units),
         *_means(setup, measured),
-        *_events(measured),
+        *_events(setup, measured),
         Observable(
             "ledger_residual",
             float(measured.unaccounted),
@@ -85,8 +77,26 @@ def observables_of(
     ]
 
 
+def with_errors(derived: Derived, observables: Sequence[Observable]) -> list[Observable]:
+    """Derived observables; their errors from those of the others, to first order."""
+    found = derived(observables)
+    square = np.zeros(len(found))
+    for place, known in enumerate(observables):
+        if found and known.error and np.isfinite(known.value):
+            moved = replace(known, value=known.value + known.error)
+            others = derived([*observables[:place], moved, *observables[place + 1 :]])
+            change = [one.value - before.value for one, before in zip(others, found, strict=True)]
+            square += np.square(change)
+    errors = np.sqrt(square)
+    return [
+        replace(one, error=_or(float(error)) if error else None)
+        for one, error in zip(found, errors, strict=True)
+    ]
+
+
 def _numbers(setup: Setup, measured: Measured) -> Iterator[Observable]:
-    for name, counts in zip(setup.species, measured.counts, strict=True):
+    for index, name in enumerate(setup.species):
+        counts = measured.counts[index]
         (mean, error), (variance, noise) = over_replicas(counts)
         what = "mean number" if len(counts) > 1 else "number"
         yield Observable(f"count_{name}", mean, "1", f"{what} of molecules of {name}", _or(error))
@@ -161,22 +171,21 @@ def _exit_times(setup: Setup, measured: Measured, units: UnitSystem) -> Iterator
 
 
 def _means(setup: Setup, measured: Measured) -> Iterator[Observable]:
-    """Means over particles: independent where there is one replica."""
-    for (name, average), sums in zip(
-        setup.section.averages.items(), measured.averages, strict=True
-    ):
-        total, square, number = sums
+    """Means over molecules, which are independent of each other unless they react."""
+    alone = setup.case.chemistry is None
+    for index, (name, average) in enumerate(setup.section.averages.items()):
+        total, square, number = (measured.averages[index, row] for row in range(3))
         value, error = ratio(total[None], number[None])
-        if len(number) == 1 and number[0] > 1:
-            spread = square[0] / number[0] - value**2
-            error = np.sqrt(max(float(spread), 0.0) / (number[0] - 1))
+        if (alone or len(number) == 1) and number.sum() > 1:
+            spread = square.sum() / number.sum() - value**2
+            error = np.sqrt(max(float(spread), 0.0) / (number.sum() - 1))
         text = f"mean of {average.of} over the molecules of {average.species}"
         yield Observable(name, float(value), "", text, _or(float(error)))
 
 
-def _events(measured: Measured) -> Iterator[Observable]:
-    for name, number in zip(measured.reactions, measured.events, strict=True):
-        mean, error = over_replicas(number)[0]
+def _events(setup: Setup, measured: Measured) -> Iterator[Observable]:
+    for index, name in enumerate(setup.reactions):
+        mean, error = over_replicas(measured.events[index])[0]
         text = f"events of the reaction {name} so far, in each replica"
         yield Observable(f"events_{name}", mean, "1", text, _or(error))
 

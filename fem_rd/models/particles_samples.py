@@ -50,7 +50,12 @@ class Profiles:
 
     @classmethod
     def of(
-        cls, measure: MeasureSection, species: Sequence[str], domain: Any, blocks: int, replicas: int
+        cls,
+        measure: MeasureSection,
+        species: Sequence[str],
+        domain: Any,
+        blocks: int,
+        replicas: int,
     ) -> Profiles:
         """As a case asks for; `CaseError` where the coordinate is not one of the domain."""
         round_domain = not isinstance(domain, Box)
@@ -145,7 +150,8 @@ class Pairs:
     @property
     def edges(self) -> Edges:
         """The ends of the intervals of distance."""
-        return np.linspace(0.0, self.section.radius, self.section.bins + 1)
+        bins = self.section.bins
+        return np.asarray(np.arange(bins + 1) * (self.section.radius / bins), dtype=np.float64)
 
     def sample(self, block: int, replica: int, system: System) -> None:
         """Count the pairs of one replica."""
@@ -169,4 +175,4 @@ class Pairs:
 
     def _wrapped(self, points: Array) -> Array:
         inside = (points - np.array(self.domain.lower)[:, None]).T % self.domain.sides
-        return np.where(inside >= self.domain.sides, 0.0, inside)
+        return np.array(np.where(inside >= self.domain.sides, 0.0, inside), dtype=np.float64)

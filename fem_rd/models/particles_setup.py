@@ -26,18 +26,20 @@ from fem_rd.case.sections.particle_places import (
     ShellDomain,
     WallSection,
 )
-from fem_rd.case.sections.particles import ParticlesSection, ParticleSpecies
+from fem_rd.case.sections.particles import ParticleSpecies, ParticlesSection
 from fem_rd.case.unit_texts import read_unit
 from fem_rd.errors import CaseError, nearest
 from fem_rd.expressions.expression import Expression
+from fem_rd.models.particles_open import open_boundary, opening_of, scheme_of
 from fem_rd.particles.domains import Box, Domain, Interval
 from fem_rd.particles.domains_round import Ball, Shell
 from fem_rd.particles.dynamics import Brownian, Dynamics, Langevin
-from fem_rd.particles.random import Purpose
+from fem_rd.particles.open_boundary import OpenBoundary
+from fem_rd.particles.random import Purpose, Streams
 from fem_rd.particles.reactions import Reactions
-from fem_rd.particles.state import Floats, System
+from fem_rd.particles.state import Floats, Population, System
 from fem_rd.particles.stepper import Boundary, Stepper
-from fem_rd.particles.walls import Absorbing, Open, PartiallyAbsorbing, Periodic, Reflecting, Wall
+from fem_rd.particles.walls import Absorbing, PartiallyAbsorbing, Periodic, Reflecting, Wall
 
 OPEN_KINDS = (AbsorbingWall, PartiallyAbsorbingWall, OpenWall)
 _TRIES = 1 << 14  # points at which an expression is looked at to bound it
@@ -65,6 +67,12 @@ class Setup:
         return tuple(self.section.species) if chemistry is None else chemistry.network.species
 
     @cached_property
+    def reactions(self) -> tuple[str, ...]:
+        """The names of the reactions, in the order of the network."""
+        chemistry = self.case.chemistry
+        return () if chemistry is None else tuple(one.name for one in chemistry.network.reactions)
+
+    @cached_property
     def domain(self) -> Any:
         """The place of the particles."""
         domain = domain_of(self.section.domain)
@@ -89,13 +97,14 @@ class Setup:
                         place = joined(f"particles.{key}", wall)
                         raise CaseError(message, key=place, valid=self.domain.walls)
             found[name] = {**self.section.walls, **own}
+            self._check_periodic(name, found[name])
         return found
 
     @cached_property
     def walls(self) -> Mapping[str, Mapping[str, Wall]]:
         """The walls as the engine knows them."""
         return {
-            name: {wall: self._wall(wall, part) for wall, part in walls.items()}
+            name: {wall: self._wall(name, wall, part) for wall, part in walls.items()}
             for name, walls in self.wall_sections.items()
         }
 
@@ -107,6 +116,7 @@ class Setup:
             for name in self.species
             for wall in self.domain.walls
             if isinstance(self.wall_sections[name].get(wall), OPEN_KINDS)
+            and self.section.species[name].diffusion > 0
         )
 
     @cached_property
@@ -124,19 +134,43 @@ class Setup:
                 found.append((name, wall, part))
         return tuple(found)
 
+    def check_steps(self) -> None:
+        """Refuse steps that are too long for the walls, before there is a particle."""
+        langevin = self.section.dynamics == "langevin"
+        for name in self.species:
+            nobody = Population(self.domain.dimension, velocities=langevin)
+            move = self.dynamics[name].move
+            move(self.domain, nobody, self.walls[name], Streams(0), 0, self.dt)
+
     def stepper(self, system: System) -> Stepper:
         """The engine for one replica, whose particles are there already."""
-        from fem_rd.models.particles_open import boundary
-
         chemistry, reactions = self.case.chemistry, None
         if chemistry is not None:
             walls = next(iter(self.walls.values()))
             reactions = Reactions(chemistry.network, self.domain, chemistry.radii, walls)
         boundaries: list[Boundary] = [
-            boundary(self.domain, name, wall, part, self.section.species[name].diffusion, self.dt)
-            for name, wall, part in self.boundaries
+            self.reservoir(name, wall, part) for name, wall, part in self.boundaries
         ]
         return Stepper(system, self.domain, self.dynamics, self.walls, reactions, boundaries)
+
+    def reservoir(self, name: str, wall: str, part: OpenWall) -> OpenBoundary:
+        """What is behind an open wall. Raises `CaseError` for parameters that are unsafe."""
+        species, motion = self.section.species[name], self.dynamics[name]
+        potential = species.potential
+        own = wall in species.walls
+        key = joined(f"species.{name}.walls" if own else "walls", wall)
+        try:
+            return open_boundary(
+                name,
+                part,
+                opening_of(self.domain, wall),
+                species.diffusion,
+                self.dt,
+                None if potential is None else lambda points: values_at(potential, points),
+                motion.thermal_speed if isinstance(motion, Langevin) else None,
+            )
+        except CaseError as error:
+            raise error.at(key=f"particles.{key}") from None
 
     def fill(self, system: System) -> None:
         """Put the first particles into a system."""
@@ -151,7 +185,7 @@ class Setup:
     def first_places(self, name: str, generator: np.random.Generator) -> Floats:
         """Where the particles of a species begin, (dimension, n)."""
         part, domain = self.section.species[name], self.domain
-        if part.place is not None:
+        if part.place:
             point = np.array(part.place)
             if len(point) != domain.dimension or not domain.contains(point[:, None])[0]:
                 key = joined("particles.species", name) + ".place"
@@ -190,7 +224,20 @@ class Setup:
         part = self.section.species[name].concentration or Expression.constant(0.0)
         return Density(joined("particles.species", name) + ".concentration", part, self.domain)
 
-    def _wall(self, name: str, part: WallSection) -> Wall:
+    def _check_periodic(self, name: str, walls: Mapping[str, WallSection]) -> None:
+        """A species that leaves through one face comes in through the opposite one."""
+        periodic = [isinstance(walls.get(wall), PeriodicWall) for wall in self.domain.walls]
+        pairs = zip(self.domain.walls[::2], self.domain.walls[1::2], strict=False)
+        for index, (one, other) in enumerate(pairs):
+            if periodic[2 * index] != periodic[2 * index + 1]:
+                message = f"of {name}, {one} and {other} must both be periodic, or neither"
+                raise CaseError(message, key="particles.walls")
+        if any(periodic) and not isinstance(self.domain, Box):
+            raise CaseError("only the faces of a box can be periodic", key="particles.walls")
+
+    def _wall(self, species: str, name: str, part: WallSection) -> Wall:
+        if self.section.species[species].diffusion == 0 and isinstance(part, OPEN_KINDS):
+            return Reflecting()  # what does not move meets no wall
         match part:
             case AbsorbingWall():
                 return Absorbing(part.bridge)
@@ -203,7 +250,7 @@ class Setup:
             case PeriodicWall():
                 return Periodic()
             case OpenWall():
-                return Reflecting() if part.scheme in ("layer", "layer-matched") else Open()
+                return scheme_of(part, self.section.species[species].diffusion, self.dt).wall
         return Reflecting()
 
     def _motion(self, name: str, part: ParticleSpecies) -> Dynamics[Any]:
@@ -272,8 +319,8 @@ def force_of(potential: Expression, domain: Any) -> Callable[[Floats], Floats]:
         for axis, step in enumerate(steps):
             shift = np.zeros((len(points), 1))
             shift[axis] = step
-            ahead, behind = values_at(potential, points + shift), values_at(potential, points - shift)
-            found[axis] = (behind - ahead) / (2 * step)
+            behind = values_at(potential, points - shift)
+            found[axis] = (behind - values_at(potential, points + shift)) / (2 * step)
         return found
 
     return force

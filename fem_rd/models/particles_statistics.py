@@ -78,7 +78,7 @@ class Moments:
 class NumberSums:
     """What is needed for `Moments` of the numbers of some species, in blocks of time.
 
-    ``lags``: in steps, increasing. ``first``, ``last``: the steps after and until which is measured.
+    ``lags``: in steps. ``first``, ``last``: the steps after and until which is measured.
     Arrays end with axes (blocks, replicas); the others are species or (species, lags).
     ``recent``: the numbers after the latest steps, (species, longest lag, replicas).
     """
@@ -112,7 +112,7 @@ class NumberSums:
         return np.minimum((step - self.first - 1) * self.blocks // length, self.blocks - 1)
 
     def add(self, step: int, numbers: npt.NDArray[np.int64]) -> None:
-        """The ``numbers`` (species, k, replicas) after each of the k steps that end with ``step``."""
+        """``numbers`` (species, k, replicas) after each of the k steps that end with ``step``."""
         count, longest = numbers.shape[1], self.recent.shape[1]
         known = np.concatenate([self.recent, numbers], axis=1)
         self.recent = known[:, known.shape[1] - longest :].copy()

@@ -142,8 +142,8 @@ class Box:
     """All points between two corners: an interval, a rectangle or a box.
 
     Faces: left, right (first axis), front, back (second), bottom, top (third). Plane walls are
-    exact at any dt: images, Brownian bridges (both faces of an axis at once), local time. With a
-    drift that is not constant, or one towards a reflecting or partially absorbing face, order dt.
+    exact at any dt: images, Brownian bridges (both faces of an axis at once), local time; with a
+    constant drift too where faces are 6 sqrt(2 D dt) apart. Where drift varies, order dt.
     """
 
     lower: tuple[float, ...]

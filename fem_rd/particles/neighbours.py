@@ -12,18 +12,22 @@ import numpy.typing as npt
 
 from fem_rd.errors import CaseError
 from fem_rd.particles.build import kernels, pointer
+from fem_rd.particles.domains import Box
+from fem_rd.particles.domains_round import Ball, Shell
+from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.state import Population
 from fem_rd.particles.walls import Periodic, Wall
 
 Places = npt.NDArray[np.int32]
 Array = npt.NDArray[Any]
+Corners = tuple[tuple[float, ...], tuple[float, ...]]
 
 PADDING = 8  # kernels read so many numbers at a time, past the end if need be
 _MOST_CELLS = 4  # per particle: more cost more than they save
 
 
-class Bounded(Protocol):
-    """A domain, as far as neighbours are concerned: the box around it and its walls."""
+class Walled(Protocol):
+    """A domain, as far as neighbours are concerned."""
 
     @property
     def dimension(self) -> int: ...
@@ -31,14 +35,22 @@ class Bounded(Protocol):
     @property
     def walls(self) -> tuple[str, ...]: ...
 
-    @property
-    def lower(self) -> tuple[float, ...]: ...
 
-    @property
-    def upper(self) -> tuple[float, ...]: ...
+def extent(domain: Walled) -> Corners:
+    """The lower and the upper corner of the box around a domain."""
+    if isinstance(domain, Ball | Shell):
+        radius = domain.radius if isinstance(domain, Ball) else domain.outer
+        centre = domain.centre or (0.0,) * domain.dimension
+        return tuple(x - radius for x in centre), tuple(x + radius for x in centre)
+    if isinstance(domain, MeshRegion):
+        corners = domain.mesh.points[np.unique(domain.mesh.cells)]
+        return tuple(corners.min(axis=0).tolist()), tuple(corners.max(axis=0).tolist())
+    if isinstance(domain, Box):
+        return domain.lower, domain.upper
+    raise TypeError(f"the extent of a {type(domain).__name__} is not known")
 
 
-def periodic_axes(domain: Bounded, walls: Mapping[str, Wall]) -> tuple[bool, ...]:
+def periodic_axes(domain: Walled, walls: Mapping[str, Wall]) -> tuple[bool, ...]:
     """Along which axes the domain repeats itself; only boxes do."""
     kinds = [isinstance(walls.get(name), Periodic) for name in domain.walls]
     if not any(kinds):
@@ -61,22 +73,23 @@ class Grid:
 
     @classmethod
     def fitting(
-        cls, domain: Bounded, periodic: Sequence[bool], radius: float, particles: int
+        cls, corners: Corners, periodic: Sequence[bool], radius: float, particles: int
     ) -> Grid:
         """The grid for pairs within ``radius``: edges of two radii, or longer for few particles.
 
-        Raises `CaseError` where a periodic axis is shorter than two radii: a particle would see
-        two images of another.
+        ``corners``: as `extent` gives them. Raises `CaseError` where a periodic axis is shorter
+        than two radii: a particle would see two images of another.
         """
-        sides = np.subtract(domain.upper, domain.lower)
+        lower, upper = corners
+        sides = np.subtract(upper, lower)
         for side, repeats in zip(sides, periodic, strict=True):
             if repeats and side < 2 * radius:
                 message = "a periodic box is at least two reaction radii long"
                 raise CaseError(message, found=float(side), valid=f">= {2 * radius}")
         filled = float(sides.prod()) / (_MOST_CELLS * max(particles, 1))
-        edge = max(2 * radius, filled ** (1 / domain.dimension))
+        edge = max(2 * radius, filled ** (1 / len(lower)))
         cells = tuple(max(1, math.floor(side / edge)) for side in sides)
-        return cls(tuple(domain.lower), tuple(domain.upper), tuple(periodic), cells)
+        return cls(lower, upper, tuple(periodic), cells)
 
     @property
     def size(self) -> int:

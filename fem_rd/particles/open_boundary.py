@@ -28,7 +28,7 @@ class Profile:
     """A concentration that varies along the interface.
 
     ``value``: points on the interface (dimension, n) and the time, to (n,) (1/volume), never more
-    than ``maximum``: insertions are drawn for the maximum and accepted in proportion, which is exact.
+    than ``maximum``: insertions are drawn for that and accepted in proportion, which is exact.
     """
 
     value: Callable[[Floats, float], npt.ArrayLike]
@@ -126,7 +126,8 @@ class OpenBoundary:
             counting = system.streams.generator(system.step, Purpose.INSERT_COUNT, draw)
             placing = system.streams.generator(system.step, Purpose.INSERT_PLACE, draw)
             time = system.time + insertion.moment * dt
-            count = int(counting.poisson(self._highest(time) * insertion.volume))
+            weight = 1.0 if self.potential is None else np.exp(self.potential.depth)
+            count = int(counting.poisson(self._highest(time) * insertion.volume * weight))
             total += self._put(system, insertion.depths(count, placing), placing, time)
         return total
 
@@ -173,8 +174,8 @@ class OpenBoundary:
         fall = np.asarray(potential.value(feet)) - np.asarray(potential.value(points))
         if fall.size and fall.max() > potential.depth + 1e-9:
             raise NumericalError(
-                f"{self.name}: the potential falls by {fall.max():.6g} k_B T within the layer, more "
-                f"than the {potential.depth:.6g} that insertions are drawn for",
+                f"{self.name}: the potential falls by {fall.max():.6g} k_B T within the layer, "
+                f"more than the {potential.depth:.6g} that insertions are drawn for",
                 remedy="a larger depth of the potential",
             )
         return np.exp(fall - potential.depth)

@@ -111,19 +111,23 @@ class Face:
 
 @dataclass(frozen=True)
 class Sphere:
-    """A sphere (or circle) of ``radius``; the particles are within, or around it up to ``outer``."""
+    """A sphere (or circle) of ``radius``.
+
+    The particles are between it and the sphere of radius ``opposite``: inside where that is
+    smaller (0: the whole ball), around it where that is larger.
+    """
 
     radius: float
     wall: str
     dimension: int = 3
     centre: tuple[float, ...] = ()
-    outer: float | None = None
+    opposite: float = 0.0
 
     def __post_init__(self) -> None:
         if self.dimension not in (2, 3):
             raise CaseError("the dimension of a sphere", found=self.dimension, valid="2 or 3")
-        if not 0 < self.radius < (math.inf if self.outer is None else self.outer):
-            raise CaseError("radii", found=(self.radius, self.outer), valid="0 < radius < outer")
+        if not (self.radius > 0 and self.opposite >= 0 and self.reach > 0):
+            raise CaseError("the radii of an open sphere", found=(self.radius, self.opposite))
         if self.centre and len(self.centre) != self.dimension:
             raise CaseError("the centre", found=self.centre, valid=f"{self.dimension} numbers")
 
@@ -133,26 +137,30 @@ class Sphere:
 
     @property
     def reach(self) -> float:
-        return self.radius if self.outer is None else self.outer - self.radius
+        return abs(self.radius - self.opposite)
 
     @property
     def curvature(self) -> float:
-        return (1 if self.outer is None else -1) / self.radius
+        return self._side / self.radius
 
     def depths(self, points: Floats) -> Floats:
         apart = points - self._middle
         distance = np.sqrt(np.einsum("an,an->n", apart, apart))
-        return (distance - self.radius) * (-1 if self.outer is None else 1)
+        return self._side * (self.radius - distance)
 
     def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
         normals = generator.standard_normal((self.dimension, depths.size))
         normals /= np.linalg.norm(normals, axis=0)
-        radii = self.radius - depths if self.outer is None else self.radius + depths
+        radii = self.radius - self._side * depths
         return self._middle + radii * normals, self._middle + self.radius * normals
 
     def feet(self, points: Floats) -> Floats:
         apart = points - self._middle
         return self._middle + self.radius * apart / np.linalg.norm(apart, axis=0)
+
+    @property
+    def _side(self) -> float:
+        return 1.0 if self.opposite < self.radius else -1.0
 
     @cached_property
     def _middle(self) -> Floats:

@@ -92,9 +92,9 @@ class MatchedLayer:
     """`layer-matched`: a layer with the rate that puts c = c_R on the wall itself.
 
     Plane: gamma* = 1.43922884 D/w^2, s tanh s = 1. Spheres and circles: tanh(s)(s + e/s) = 1 + e
-    with the particles inside, e = w/R, -e outside, and Bessel functions. Equilibrium as for `Layer`;
-    what is left under a flux is of second order in time, (0.19 w^2/(2 D t)), moves the plane by
-    -0.117287 (s/tanh s)^2 (D dt/w^2)^(3/2) w, and on a curved wall is (l w/R)^2 for features 1/l.
+    with the particles inside, e = w/R, -e outside; circles likewise. Equilibrium as for `Layer`.
+    What is left under a flux: 0.19 w^2/(2 D t) of it after a sudden change; a shift of the plane by
+    -0.117287 (s/tanh s)^2 (D dt/w^2)^(3/2) w; order (l w/R)^2 for the l-th harmonic on a sphere.
     """
 
     width: float
@@ -112,21 +112,21 @@ class MatchedLayer:
     def strength(self, opening: Opening) -> float:
         """s = w sqrt(gamma/D)."""
         thinness = self.width * abs(opening.curvature)
-        if thinness < 0.01:  # to first order in e the plane's, 1/4 % of s at most
-            return matched_strength() + 0.2554 * self.width * opening.curvature
+        if thinness < 1e-6:
+            return matched_strength()
         match = matched_strength_sphere if opening.dimension == 3 else matched_strength_cylinder
         return match(thinness, inside=opening.curvature > 0)
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """`crossing`: who touches the interface leaves; Poisson(2 c_R A sqrt(D dt/pi)) come in per step.
+    """`crossing`: who touches the wall leaves; Poisson(2 c_R A sqrt(D dt/pi)) come in per step.
 
     They are put at depths U1 sqrt(-4 D dt ln U2), the erfc law of those who came from the reservoir
     during the step and are still inside. Exact for a plane at any dt, under flux and in time, for
-    constant c_R (linear in t: the number is exact too). On a sphere the density is
-    (R/r) erfc(|r - R|/l), exact but for exp(-R^2/(D dt)); on a circle sqrt(R/r) erfc, which is right
-    to first order in l/R. Flat potential only.
+    constant c_R (linear in t: the number is exact too; along the wall: order dt). On a sphere the
+    density is (R/r) erfc(|r - R|/l), exact but for exp(-R^2/(D dt)); on a circle sqrt(R/r) erfc,
+    right to first order in l/R. Flat potential only.
     """
 
     name: ClassVar[str] = "crossing"
@@ -158,7 +158,7 @@ class StrangLayer:
     Poisson(c_R A w (D/w^2) dt/2) uniform in a layer w before and after each motion, with
     w = sqrt(2 D dt): no other pairing makes sense (a wide layer would fill to c_R/2). Even so
     the domain rests at 1.1275 c_R, and c meets that value 0.5826 w behind the wall under a flux:
-    an error of 13 % that no step size removes. Kept for comparison with what is in use. Plane walls.
+    an error of 13 % that no step size removes. For comparison with what is in use. Plane walls.
     Source: Kostre, Schuette, Noe and del Razo, Multiscale Model. Simul. 19 (2021) 1659.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from fem_rd.particles.build import kernels, pointer
-from fem_rd.particles.neighbours import Bounded, Grid, Places, Sorted, periodic_axes
+from fem_rd.particles.neighbours import Grid, Places, Sorted, Walled, extent, periodic_axes
 from fem_rd.particles.state import Floats, Population
 from fem_rd.particles.walls import Wall
 
@@ -40,7 +40,7 @@ def pairs_of(
 
 
 def pair_distances(
-    domain: Bounded,
+    domain: Walled,
     walls: Mapping[str, Wall],
     radius: float,
     first: Population,
@@ -51,13 +51,13 @@ def pair_distances(
     Of one population with itself, each pair once; nearest images across periodic faces.
     """
     periodic = periodic_axes(domain, walls)
-    grid = Grid.fitting(domain, periodic, radius, max(first.count, second.count))
+    grid = Grid.fitting(extent(domain), periodic, radius, max(first.count, second.count))
     a = Sorted()
     a.sort(first, grid)
     b = a if first is second else Sorted()
     if b is not a:
         b.sort(second, grid)
-    sides = np.subtract(domain.upper, domain.lower)[:, None]
+    sides = np.subtract(grid.upper, grid.lower)[:, None]
     repeated = np.where(np.array(periodic)[:, None], sides, np.inf)
     found = []
     for i, j in pairs_of(grid, radius, (first, a), (second, b)):

@@ -14,20 +14,15 @@ Detailed balance is kept exactly at any dt: R and M have the same equilibrium.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from fem_rd.chemistry.network import Network
-from fem_rd.particles.neighbours import Bounded, Grid, Sorted, periodic_axes
+from fem_rd.particles.neighbours import Grid, Sorted, extent, periodic_axes
 from fem_rd.particles.random import Purpose
 from fem_rd.particles.reactions_births import Births, Source, Space
 from fem_rd.particles.reactions_stretch import Setting, Span, react
 from fem_rd.particles.reactions_table import channels_of
 from fem_rd.particles.state import Integers, System
 from fem_rd.particles.walls import Wall
-
-
-class Territory(Bounded, Space, Protocol):
-    """A domain in which particles react."""
 
 
 class Reactions:
@@ -42,14 +37,14 @@ class Reactions:
     def __init__(
         self,
         network: Network,
-        domain: Territory,
+        domain: Space,
         radii: Mapping[str, float] | None = None,
         walls: Mapping[str, Wall] | None = None,
     ) -> None:
         self.channels = channels_of(network, radii or {})
-        self._species, self._domain = network.species, domain
+        self._domain, self._corners = domain, extent(domain)
         self._periodic = periodic_axes(domain, walls or {})
-        self._sorted = {name: Sorted() for name in self._species}
+        self._sorted: dict[str, Sorted] = {}
         self._sources = {
             i: Source(channel.rate, domain)
             for i, channel in enumerate(self.channels)
@@ -73,6 +68,8 @@ class Reactions:
         The populations change, and may change their order. ``stage`` (0 to 255) tells the calls of
         one step apart. Rates that depend on time are those of the middle.
         """
+        for name in system.species:
+            self._sorted.setdefault(name, Sorted())
         span = Span(begin + duration / 2, duration, stage)
         setting = Setting(self.channels, self._domain, self._arranged(system), self._sorted)
         return react(system, setting, span, self._births(system, span))
@@ -81,7 +78,7 @@ class Reactions:
         """All who react in pairs, sorted by cell."""
         pairing = dict.fromkeys(name for channel in self._pairing for name in channel.species)
         most = max((system[name].count for name in pairing), default=0)
-        grid = Grid.fitting(self._domain, self._periodic, self.reach, most)
+        grid = Grid.fitting(self._corners, self._periodic, self.reach, most)
         for name in pairing:
             self._sorted[name].sort(system[name], grid)
         return grid

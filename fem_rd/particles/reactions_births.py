@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fem_rd.errors import NumericalError
+from fem_rd.particles.neighbours import Walled, extent
 from fem_rd.particles.reactions_bound import PIECES, bounds
 from fem_rd.particles.reactions_rates import Rate
 from fem_rd.particles.state import Floats
@@ -16,20 +17,11 @@ from fem_rd.particles.state import Floats
 _AXES = ("x", "y", "z")
 
 
-class Space(Protocol):
+class Space(Walled, Protocol):
     """A domain, as far as births are concerned."""
 
     @property
-    def dimension(self) -> int: ...
-
-    @property
     def volume(self) -> float: ...
-
-    @property
-    def lower(self) -> tuple[float, ...]: ...
-
-    @property
-    def upper(self) -> tuple[float, ...]: ...
 
     def contains(self, points: Floats) -> npt.NDArray[np.bool_]: ...
 
@@ -54,6 +46,7 @@ class Source:
 
     def __init__(self, rate: Rate, space: Space) -> None:
         self._rate, self._space = rate, space
+        self._text = " * ".join(factor.text for factor in rate.factors)
         self._timeless = not any("t" in factor.names for factor in rate.factors)
         self._known: Floats | None = None
         if not rate.uniform:
@@ -72,10 +65,12 @@ class Source:
         most = self._bounds(time)
         numbers = generator.poisson(most * float(self._sides.prod()) * duration)
         piece = np.repeat(np.arange(most.size), numbers)
-        inside = generator.random((self._space.dimension, piece.size))
-        places = self._corners[:, piece] + self._sides[:, None] * inside
-        chosen = generator.random(piece.size) * most[piece] < self._rate.at(places, time)
-        return places[:, chosen & self._space.contains(places)]
+        within = generator.random((self._space.dimension, piece.size))
+        places = self._corners[:, piece] + self._sides[:, None] * within
+        heights = generator.random(piece.size) * most[piece]
+        inside = self._space.contains(places)
+        places, heights = places[:, inside], heights[inside]
+        return places[:, heights < self._rate.at(places, time)]
 
     def _bounds(self, time: float) -> Floats:
         if self._known is None or not self._timeless:
@@ -87,10 +82,14 @@ class Source:
             ends["r"] = (np.sqrt((near**2).sum(axis=0)), np.sqrt((far**2).sum(axis=0)))
             found = self._rate.number * bounds(self._rate.factors, ends, time)
             if not np.isfinite(found).all():
-                text = " * ".join(factor.text for factor in self._rate.factors)
                 raise NumericalError(
-                    f"no bound is known for the rate of births {text}",
+                    f"no bound is known for the rate of births {self._text}",
                     remedy="min(rate, largest value) in its place",
+                )
+            middles = (low + high)[:, found < 0] / 2
+            if self._space.contains(middles).any():
+                raise NumericalError(
+                    f"the rate of births {self._text} is negative", remedy="max(rate, 0)"
                 )
             self._known = np.maximum(found, 0.0)
         return self._known
@@ -99,7 +98,7 @@ class Source:
 def _pieces(space: Space) -> tuple[Floats, Floats]:
     """Lower corners (dimension, pieces) and edges (dimension,) of pieces of the box."""
     number = PIECES[space.dimension]
-    lower = np.array(space.lower)
-    sides = (np.array(space.upper) - lower) / number
+    lower, upper = (np.array(corner) for corner in extent(space))
+    sides = (upper - lower) / number
     index = np.indices((number,) * space.dimension).reshape(space.dimension, -1)
     return lower[:, None] + sides[:, None] * index, sides

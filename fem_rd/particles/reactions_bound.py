@@ -79,7 +79,7 @@ def _number(value: float, shape: tuple[int, ...]) -> Range:
 
 
 def _hull(values: Any) -> Range:
-    """The range of some arrays; 0 times infinity is 0 here, as both ends are never reached."""
+    """The range of some arrays; 0 times infinity is 0 here: that end is not reached."""
     stacked = np.stack(
         [np.nan_to_num(value, nan=0.0, posinf=np.inf, neginf=-np.inf) for value in values]
     )
@@ -130,8 +130,26 @@ def _most(*values: Range) -> Range:
     )
 
 
-def _either(_: object, yes: Range, no: Range) -> Range:
-    return Range(np.minimum(yes.low, no.low), np.maximum(yes.high, no.high))
+def _lesser(x: Range, y: Range) -> Range:
+    """Of a comparison, from 0 (surely not) to 1 (surely); equality is left open."""
+    return Range(np.where(x.high < y.low, 1.0, 0.0), np.where(x.low <= y.high, 1.0, 0.0))
+
+
+def _greater(x: Range, y: Range) -> Range:
+    return _lesser(y, x)
+
+
+def _not(condition: Range) -> Range:
+    return Range(1.0 - condition.high, 1.0 - condition.low)
+
+
+def _where(condition: Range, yes: Range, no: Range) -> Range:
+    both = Range(np.minimum(yes.low, no.low), np.maximum(yes.high, no.high))
+    cases = [condition.low > 0, condition.high < 1]
+    return Range(
+        np.select(cases, [yes.low, no.low], both.low),
+        np.select(cases, [yes.high, no.high], both.high),
+    )
 
 
 def _between(low: float, high: float) -> Callable[..., Range]:
@@ -141,16 +159,13 @@ def _between(low: float, high: float) -> Callable[..., Range]:
     return apply
 
 
-def _condition(*_: object) -> None:
-    """What `where` does not need to know."""
-
-
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: _condition for name in ("lt", "le", "gt", "ge", "and", "or", "not")},
+    "lt": _lesser, "le": _lesser, "gt": _greater, "ge": _greater, "not": _not, "and": _least,
+    "or": _most,
     "sin": _wave(np.sin), "cos": _wave(np.cos), "tan": _between(-np.inf, np.inf),
     "asin": _between(-np.pi / 2, np.pi / 2), "acos": _between(0.0, np.pi),
     "atan": _rising(np.arctan), "atan2": _between(-np.pi, np.pi), "sinh": _rising(np.sinh),
     "cosh": _even(np.cosh), "tanh": _rising(np.tanh), "exp": _exp, "log": _log,
     "sqrt": _rising(np.sqrt, 0.0), "abs": _even(np.abs), "min": _least, "max": _most,
-    "erf": _rising(erf), "where": _either,
+    "erf": _rising(erf), "where": _where,
 }  # fmt: skip

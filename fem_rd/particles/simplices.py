@@ -151,7 +151,7 @@ def _normals(corners: Floats) -> Floats:
         return np.ones((len(corners), 1))
     if corners.shape[2] == 2:
         return np.stack([-edges[:, 0, 1], edges[:, 0, 0]], axis=1)
-    return np.cross(edges[:, 0], edges[:, 1])
+    return np.cross(edges[:, 0], edges[:, 1]).astype(np.float64, copy=False)
 
 
 def _keys(sides: Integers, points: int) -> Integers:
@@ -190,7 +190,8 @@ def _walls_of(sides: Integers, walls: Mapping[str, npt.ArrayLike], points: int) 
     for number, (name, facets) in enumerate(walls.items()):
         rows = np.sort(np.asarray(facets, dtype=np.int64).reshape(-1, sides.shape[1]), axis=1)
         wanted = _keys(rows, points)
-        low, high = (np.searchsorted(keys, wanted, s, sorter=order) for s in ("left", "right"))
+        low = np.searchsorted(keys, wanted, "left", sorter=order)
+        high = np.searchsorted(keys, wanted, "right", sorter=order)
         if np.any(low == high):
             raise CaseError(f"the wall {name!r} has facets that belong to no cell of the region")
         found[order[low]] = found[order[high - 1]] = number

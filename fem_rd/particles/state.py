@@ -40,6 +40,11 @@ class Population:
         return int(self.ids.size)
 
     @property
+    def bytes_per_place(self) -> int:
+        """Memory of one place; while arrays grow, the largest of them is there twice."""
+        return sum(row.itemsize for row in self._rows())
+
+    @property
     def x(self) -> Floats:
         """The positions in use, (dimension, count): a view."""
         return self.positions[:, : self.count]

@@ -21,9 +21,9 @@ SCHEMES = Literal["crossing", "layer", "layer-matched", "layer-strang"]
 class IntervalDomain(Section):
     """The interval between two points. Walls: left, right."""
 
-    type: Literal["interval"] = Field(default="interval", description="shape")
+    type: Literal["interval"] = Field(default="interval", description="kind of domain")
     lower: Annotated[float, Quantity("length")] = Field(
-        default=0.0, description="left end", examples=[0.0]
+        default=0.0, description="place of the left end", examples=[0.0]
     )
     upper: Annotated[float, Quantity("length")] = Field(description="right end", examples=[1.0])
 
@@ -36,11 +36,10 @@ class IntervalDomain(Section):
 class BoxDomain(Section):
     """A rectangle or a box between two corners.
 
-    Walls: left, right (x), and bottom, top (y) of a rectangle, or front, back (y) and bottom, top
-    (z) of a box.
+    Walls: left, right (x), front, back (y) and, of a box, bottom, top (z).
     """
 
-    type: Literal["box"] = Field(default="box", description="shape")
+    type: Literal["box"] = Field(default="box", description="kind of domain")
     lower: Point = Field(
         default=(), description="lowest corner; the origin if not given", examples=[[0, 0, 0]]
     )
@@ -61,8 +60,8 @@ class BoxDomain(Section):
 class BallDomain(Section):
     """A ball about the origin, or a disc. Wall: outer."""
 
-    type: Literal["ball"] = Field(default="ball", description="shape")
-    radius: Length = Field(description="radius", examples=[1.0])
+    type: Literal["ball"] = Field(default="ball", description="kind of domain")
+    radius: Length = Field(description="radius of the ball", examples=[1.0])
     dimension: Dimension = Field(default=3, description="space dimension", examples=[3])
 
 
@@ -71,7 +70,7 @@ class ShellDomain(Section):
     one), reservoir (the outer one).
     """
 
-    type: Literal["shell"] = Field(default="shell", description="shape")
+    type: Literal["shell"] = Field(default="shell", description="kind of domain")
     inner: Length = Field(description="radius of the inner sphere", examples=["sigma"])
     outer: Length = Field(description="radius of the outer sphere", examples=["5*sigma"])
     dimension: Dimension = Field(default=3, description="space dimension", examples=[3])
@@ -153,8 +152,8 @@ class OpenWall(Section):
     )
     width: Annotated[float | None, Quantity("length", POSITIVE)] = Field(
         default=None,
-        description="width of the layer (schemes with a layer); that of layer-strang follows "
-        "from the step",
+        description="width of the layer, of the schemes that have one; that of layer-strang "
+        "follows from the step",
         examples=[0.2],
     )
 
@@ -163,9 +162,6 @@ class OpenWall(Section):
         if self.scheme in ("layer", "layer-matched") and self.width is None:
             message = f"the scheme {self.scheme} needs the width of its layer"
             raise as_pydantic(CaseError(message, key=".width", valid="a length"))
-        if self.scheme == "crossing" and self.width is not None:
-            message = "the scheme crossing has no layer: leave the width out"
-            raise as_pydantic(CaseError(message, key=".width", found=self.width))
         return self
 
 

@@ -48,8 +48,8 @@ class ParticleSpecies(Section):
         "replica; with `number` it is given, and this only says where they are",
         examples=["20.0"],
     )
-    place: Point | None = Field(
-        default=None, description="point at which all begin, with `number`", examples=[[0.5]]
+    place: Point = Field(
+        default=(), description="point at which all begin, with `number`", examples=[[0.5]]
     )
     potential: Annotated[Expression | None, Coefficient("1")] = Field(
         default=None,
@@ -69,10 +69,10 @@ class ParticleSpecies(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.place is not None and self.number is None:
+        if self.place and self.number is None:
             error = CaseError("says where, but not how many", key=".place", valid="with `number`")
             raise as_pydantic(error)
-        if self.place is not None and self.concentration is not None:
+        if self.place and self.concentration is not None:
             error = CaseError("give only one of", key=".place", found="place and concentration")
             raise as_pydantic(error)
         return self
@@ -171,6 +171,12 @@ class ParticlesSection(Section):
         default={},
         description="further observables: means over the molecules of a species",
         examples=[{"mode": {"species": "A", "of": "cos(pi*x)"}}],
+    )
+    derived: dict[str, str] = Field(
+        default={},
+        description="further observables: expressions of other observables and parameters; their "
+        "errors follow from those, taken as independent",
+        examples=[{"rate_constant": "births*volume/mean_A"}],
     )
     measure: MeasureSection = Field(
         default=MeasureSection(),

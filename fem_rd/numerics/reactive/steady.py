@@ -98,6 +98,7 @@ class _Search:
         """Start from ``initial`` with the prescribed values at ``time``."""
         self.now.array[:] = initial
         self._problem.impose(self.now.array, time)
+        self._norm.count_absent(self.now.array)
 
     def newton(self, time: float) -> bool:
         """Newton's method from the state; whether it converged to something plausible."""

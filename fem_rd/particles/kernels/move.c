@@ -15,7 +15,8 @@ typedef struct {
 typedef struct {
   fem_rd_stride stride;
   const fem_rd_axis *axes;
-  int takes; /* whether a wall may keep a particle */
+  int drifts[3]; /* whether a drift at a wall matters: pushed by one wall at a time */
+  int each;      /* whether particles meet walls one by one, on some axis */
 } job;
 
 /* The probability that the bridge from x to y touches the barrier at 0 or at ``width`` (``side``)
@@ -63,15 +64,23 @@ static outcome two_barriers(const fem_rd_axis *axis, double x, double y, double 
   return (outcome){mirror ? end : y, 1.0, FEM_RD_STAYS};
 }
 
-/* One wall at a time: the one that the path came closer to. */
-static outcome nearer_wall(const fem_rd_axis *axis, double x, double y, double tau, double u) {
+/* One wall at a time: the one that the path came closer to. With a drift, what a wall pushes is its
+ * local time as well: exp(-rate push) survive a partially absorbing one. */
+static outcome nearer_wall(const fem_rd_axis *axis, int drifts, double x, double y, double tau,
+                           double u, double v) {
   const double to_lower = fmin(x, y) - axis->lower, to_upper = axis->upper - fmax(x, y);
   const int side = to_lower < to_upper ? LOWER : UPPER;
   const double a = side == LOWER ? x - axis->lower : axis->upper - x;
   const double b = side == LOWER ? y - axis->lower : axis->upper - y;
   const int32_t kind = side == LOWER ? axis->lower_kind : axis->upper_kind;
   const double rate = side == LOWER ? axis->lower_rate : axis->upper_rate;
-  if (u < fem_rd_taken(kind, rate, 0.0, a, b, tau)) return left_at(side, axis, x, y);
+  if (drifts && (kind == FEM_RD_REFLECTING || kind == FEM_RD_ELASTIC)) {
+    const double push = fem_rd_push(a, b, tau, u);
+    if (rate > 0.0 && v < -expm1(-rate * push)) return left_at(side, axis, x, y);
+    y += side == LOWER ? push : -push;
+  } else if (u < fem_rd_taken(kind, rate, 0.0, a, b, tau)) {
+    return left_at(side, axis, x, y);
+  }
   if (y >= axis->lower && y <= axis->upper) return (outcome){y, 1.0, FEM_RD_STAYS};
   return (outcome){axis->lower + folded(y - axis->lower, axis->upper - axis->lower), 1.0, FEM_RD_STAYS};
 }
@@ -82,9 +91,11 @@ static int exactly_two(const fem_rd_axis *axis) {
          (high == FEM_RD_ABSORBING || high == FEM_RD_REFLECTING);
 }
 
-static int folds_only(const fem_rd_axis *axis) {
-  return axis->lower_kind == axis->upper_kind &&
-         (axis->lower_kind == FEM_RD_REFLECTING || axis->lower_kind == FEM_RD_PERIODIC);
+static int pushes(int32_t kind) { return kind == FEM_RD_REFLECTING || kind == FEM_RD_ELASTIC; }
+
+static int folds_only(const fem_rd_axis *axis, int drifts) {
+  return axis->lower_kind == axis->upper_kind && (axis->lower_kind == FEM_RD_PERIODIC ||
+                                                  (axis->lower_kind == FEM_RD_REFLECTING && !drifts));
 }
 
 /* Mirrors or wraps what is outside, at the nearer face; by both in turn where once is not enough. */
@@ -109,11 +120,11 @@ static void fold(const fem_rd_axis *axis, double *y) {
 }
 
 /* One where a wall of the axis may have a say. */
-static void near_walls(const fem_rd_axis *axis, const double *restrict x, const double *restrict y,
+static void near_walls(const fem_rd_axis *axis, int drifts, const double *restrict x, const double *restrict y,
                        double tau, uint8_t *restrict near) {
   const double lower = axis->lower, upper = axis->upper, reach = FEM_RD_REACH * tau;
-  const double low = axis->lower_kind == FEM_RD_REFLECTING ? 0.0 : reach;
-  const double high = axis->upper_kind == FEM_RD_REFLECTING ? 0.0 : reach;
+  const double low = !drifts && axis->lower_kind == FEM_RD_REFLECTING ? 0.0 : reach;
+  const double high = !drifts && axis->upper_kind == FEM_RD_REFLECTING ? 0.0 : reach;
 #pragma omp simd
   for (int i = 0; i < FEM_RD_BLOCK; i++)
     near[i] = (y[i] < lower) | (y[i] > upper) | ((x[i] - lower) * (y[i] - lower) < low) |
@@ -126,15 +137,15 @@ static void meet_walls(const job *j, const fem_rd_block *b, int a, double *y, do
   const fem_rd_axis *axis = j->axes + a;
   const fem_rd_stride *s = &j->stride;
   const double tau = 0.5 * s->spread * s->spread;
-  const int exact = exactly_two(axis);
+  const int drifts = j->drifts[a], exact = exactly_two(axis) && !drifts;
   uint8_t near[FEM_RD_BLOCK];
-  near_walls(axis, b->x[a], y, tau, near);
+  near_walls(axis, drifts, b->x[a], y, tau, near);
   for (int i = 0; i < b->live; i++) {
     if (!near[i]) continue;
     const fem_rd_words w = fem_rd_philox(s->key, s->step, b->ids[i], FEM_RD_WALL, (uint32_t)a);
-    const double u = fem_rd_uniform(w.w[0], w.w[1]);
+    const double u = fem_rd_uniform(w.w[0], w.w[1]), v = fem_rd_uniform(w.w[2], w.w[3]);
     const outcome met = exact ? two_barriers(axis, b->x[a][i], y[i], tau, u)
-                              : nearer_wall(axis, b->x[a][i], y[i], tau, u);
+                              : nearer_wall(axis, drifts, b->x[a][i], y[i], tau, u, v);
     y[i] = met.end;
     if (met.side != FEM_RD_STAYS && met.when < when[i])
       when[i] = met.when, through[i] = (int8_t)(2 * a + met.side);
@@ -160,14 +171,14 @@ static __attribute__((noinline)) void advance(const void *given, const fem_rd_bl
   double y[3][FEM_RD_BLOCK], when[FEM_RD_BLOCK];
   fem_rd_fetch_next(s->dimension, b);
   fem_rd_normals(s->key, s->step, FEM_RD_MOVE, 0, b->ids, s->dimension, normals);
-  for (int i = 0; j->takes && i < FEM_RD_BLOCK; i++) when[i] = 2.0, through[i] = FEM_RD_STAYS;
+  for (int i = 0; j->each && i < FEM_RD_BLOCK; i++) when[i] = 2.0, through[i] = FEM_RD_STAYS;
   for (int a = 0; a < s->dimension; a++) {
-    double *end = j->takes ? y[a] : b->x[a]; /* who is taken needs both ends of the step */
+    double *end = j->each ? y[a] : b->x[a]; /* walls need both ends of a step */
     fem_rd_free_step(s, b, a, normals[a], end);
-    if (folds_only(j->axes + a)) fold(j->axes + a, end);
+    if (folds_only(j->axes + a, j->drifts[a])) fold(j->axes + a, end);
     else meet_walls(j, b, a, end, when, through);
   }
-  if (!j->takes) return;
+  if (!j->each) return;
   put_on_walls(j, b, y, when, through);
   for (int a = 0; a < s->dimension; a++) memcpy(b->x[a], y[a], sizeof y[a]);
 }
@@ -176,8 +187,13 @@ int64_t fem_rd_move_box(int dimension, int64_t count, int64_t stride, double *x,
                         const uint64_t *ids, uint64_t key, uint64_t step, double spread,
                         const double *shift, int64_t shift_stride, int64_t shift_each,
                         const fem_rd_axis *axes, int64_t *who, int32_t *wall) {
-  job j = {{dimension, key, step, spread}, axes, 0};
-  for (int a = 0; a < dimension; a++) j.takes |= !folds_only(axes + a);
+  job j = {{dimension, key, step, spread}, axes, {0}, 0};
+  for (int a = 0; a < dimension; a++) {
+    const int moved = shift && (shift_each || shift[a * shift_stride] != 0.0);
+    const int apart = 6.0 * spread <= axes[a].upper - axes[a].lower;
+    j.drifts[a] = moved && apart && (pushes(axes[a].lower_kind) || pushes(axes[a].upper_kind));
+    j.each |= !folds_only(axes + a, j.drifts[a]);
+  }
   return fem_rd_blocks(dimension, count, stride, x, ids, shift, shift_stride, shift_each, advance,
-                       &j, j.takes, who, wall);
+                       &j, j.each, who, wall);
 }

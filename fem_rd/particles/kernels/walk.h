@@ -1,15 +1,16 @@
 #pragma once
 #include <stdint.h>
 /* Simplices. Of each cell the planes of its facets: dimension rows of components of the normals
-   into the cell, then a row of offsets, each row four long (facets that a cell does not have: normal
-   0, offset -1). next[4 cell + facet]: the cell across, or -1 - f for facet f of the boundary. */
+   into the cell, then a row of offsets, each row four long (facets that a cell does not have:
+   normal 0, offset -1). next[8 cell + facet]: the cell across, or -1 - f for facet f of the boundary;
+   the last four entries of a cell are the cell itself. */
 typedef struct {
   int32_t dimension, cells;
   const double *planes; /* aligned to 64 bytes */
   const int32_t *next;
   double tolerance; /* how far a point may be outside of its cell */
 } fem_rd_mesh;
-/* Bins of equal size, x fastest: start[b] ... start[b + 1] of the cells that may reach into bin b. */
+/* Bins of equal size, x fastest: cells[start[b]] ... of the cells that may reach into bin b. */
 typedef struct {
   int32_t n[3];
   double lower[3], inverse[3]; /* bins per length */
@@ -22,7 +23,7 @@ typedef struct {
    ``most``; start is NULL where there are none. */
 typedef struct {
   const double *planes, *corners;
-  const int32_t *wall;
+  const int32_t *wall, *cell; /* of each facet */
   const uint8_t *rim;
   const int32_t *kind;
   const double *rate;

@@ -8,7 +8,12 @@
 #include "wall.h"
 #include "walk_parts.h"
 
-static double dot(int dimension, const double *a, const double *b) {
+/* Where the bridge from x to y touches less often than exp(-14), it is not asked. */
+#define NEGLIGIBLE 14.0
+
+enum { MOST_GROUPS = 4 }; /* walls, or sides of one, that are asked: the nearest */
+
+FEM_RD_INLINE double dot(int dimension, const double *a, const double *b) {
   double sum = 0.0;
   for (int i = 0; i < dimension; i++) sum += a[i] * b[i];
   return sum;
@@ -55,23 +60,25 @@ static double on_triangle(const double *c, const double *x, double *point) {
   return best;
 }
 
-static double on_facet(int dimension, const double *corners, const double *x, double *point) {
+FEM_RD_INLINE double on_facet(int dimension, const double *corners, const double *x,
+                              double *point) {
   if (dimension == 3) return on_triangle(corners, x, point);
   if (dimension == 2) return on_segment(2, corners, corners + 2, x, point);
   point[0] = corners[0];
   return (x[0] - point[0]) * (x[0] - point[0]);
 }
 
-static const double *corners_of(const fem_rd_mesh_walls *w, int dimension, int32_t facet) {
+FEM_RD_INLINE const double *corners_of(const fem_rd_mesh_walls *w, int dimension,
+                                       int32_t facet) {
   return w->corners + (int64_t)facet * dimension * dimension;
 }
 
-static const double *plane_of(const fem_rd_mesh_walls *w, int dimension, int32_t facet) {
+FEM_RD_INLINE const double *plane_of(const fem_rd_mesh_walls *w, int dimension, int32_t facet) {
   return w->planes + (int64_t)facet * (dimension + 1);
 }
 
 /* The facets that the beginning is in front of and within reach of. */
-static int candidates(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
+FEM_RD_INLINE int candidates(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
                       fem_rd_candidate *room) {
   int n = 0;
   for (int32_t k = w->start[p->cell]; k < w->start[p->cell + 1]; k++) {
@@ -80,13 +87,32 @@ static int candidates(const fem_rd_mesh_walls *w, int dimension, const fem_rd_pa
     const double height = dot(dimension, plane, p->begin) - plane[dimension];
     if (height > w->reach || height < -1e-6 * w->reach || w->wall[facet] == p->decided) continue;
     fem_rd_candidate *c = room + n;
+    const double after = dot(dimension, plane, p->end) - plane[dimension];
+    if (height * after > NEGLIGIBLE * p->tau) continue; /* no distance is less than these */
     const double *corners = corners_of(w, dimension, facet);
     c->before = on_facet(dimension, corners, p->begin, c->from);
     if (c->before > w->reach * w->reach) continue;
     c->after = on_facet(dimension, corners, p->end, c->to);
+    if (c->before * c->after > NEGLIGIBLE * NEGLIGIBLE * p->tau * p->tau) continue;
     c->facet = facet, c->group = -1, n++;
   }
   return n;
+}
+
+/* Whether no draw lets a wall take the particle, for whatever group it is asked: a path that met no
+ * wall touches none with more than 2 exp(-x y/tau), x and y the heights above its facets. */
+FEM_RD_INLINE int out_of_reach(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p) {
+  double least = 1.0, product = INFINITY;
+  for (uint32_t group = 0; group < MOST_GROUPS; group++)
+    least = fmin(least, fem_rd_wall_draw(p->key, p->step, p->id, group));
+  for (int32_t k = w->start[p->cell]; k < w->start[p->cell + 1]; k++) {
+    const double *plane = plane_of(w, dimension, w->near[k]);
+    const double height = dot(dimension, plane, p->begin) - plane[dimension];
+    if (height < -1e-6 * w->reach) continue; /* behind it */
+    const double both = height * (dot(dimension, plane, p->end) - plane[dimension]);
+    product = both < product ? both : product;
+  }
+  return product > p->tau * log(2.0 / least);
 }
 
 /* How far x is inside of the edge opposite to corner k, in the plane of its facet. */
@@ -119,8 +145,8 @@ static int nearest_rim(const fem_rd_mesh_walls *w, int dimension, const fem_rd_p
   return found;
 }
 
-/* The probability that the bridge touches the half plane that ends at the rim, if its plane reflects
- * beyond: from the kernel of a plane cut along a half line (Sommerfeld; Carslaw 1899),
+/* The probability that the bridge touches the half plane that ends at the rim, if its plane
+ * reflects beyond: from the kernel of a plane cut along a half line (Sommerfeld; Carslaw 1899),
  *   K = [e^(-R1^2/4 tau) (1 + erf m1) - e^(-R2^2/4 tau) (1 + erf m2)] / (8 pi tau),
  *   m1, m2 = sqrt(r r'/tau) cos((theta -+ theta')/2), R2 to the mirror image of the end. */
 static double touched_half(double s, double l, double s_end, double l_end, int mirrored,
@@ -178,14 +204,15 @@ static int32_t touched_at(const fem_rd_mesh_walls *w, int dimension, int n, int 
   return facet;
 }
 
-int32_t fem_rd_near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
-                          fem_rd_candidate *room, double *at) {
+FEM_RD_INLINE int32_t near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
+                                 fem_rd_candidate *room, double *at) {
+  if (p->straight && out_of_reach(w, dimension, p)) return -1;
   const int n = candidates(w, dimension, p, room);
-  for (int group = 0;; group++) {
+  for (int group = 0; group < MOST_GROUPS; group++) {
     const fem_rd_candidate *from = NULL, *to = NULL;
     for (int k = 0; k < n; k++)
       if (room[k].group < 0 && (!from || room[k].before < from->before)) from = room + k;
-    if (!from) return -1;
+    if (!from) break;
     const double *lead = plane_of(w, dimension, from->facet);
     for (int k = 0; k < n; k++) {
       fem_rd_candidate *c = room + k;
@@ -197,5 +224,15 @@ int32_t fem_rd_near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_r
     const double u = fem_rd_wall_draw(p->key, p->step, p->id, (uint32_t)group);
     if (u < taken_by(w, dimension, p, from, to))
       return touched_at(w, dimension, n, group, room, from, to, at);
+  }
+  return -1;
+}
+
+int32_t fem_rd_near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
+                          fem_rd_candidate *room, double *at) {
+  switch (dimension) {
+    case 1: return near_walls(w, 1, p, room, at);
+    case 2: return near_walls(w, 2, p, room, at);
+    default: return near_walls(w, 3, p, room, at);
   }
 }

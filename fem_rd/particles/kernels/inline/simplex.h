@@ -8,11 +8,6 @@
 typedef double fem_rd_lanes __attribute__((vector_size(32)));
 typedef int64_t fem_rd_masks __attribute__((vector_size(32)));
 
-typedef struct {
-  double x[3], d[3]; /* the line of the step, x + t d, mirrored as often as it was reflected */
-  int32_t cell;
-  int32_t left; /* the facet through which the particle left, or -1 */
-} fem_rd_flight;
 
 /* Distances of x from the facets of a cell, inside positive, and how they change along d. */
 FEM_RD_INLINE void fem_rd_heights(const fem_rd_mesh *mesh, int dimension, int32_t cell,
@@ -24,7 +19,16 @@ FEM_RD_INLINE void fem_rd_heights(const fem_rd_mesh *mesh, int dimension, int32_
   *height = h, *change = c;
 }
 
+/* Whether all lanes of a comparison hold. */
+FEM_RD_INLINE int fem_rd_all(fem_rd_masks m) { return (m[0] & m[1] & m[2] & m[3]) != 0; }
+
+FEM_RD_INLINE fem_rd_lanes fem_rd_lower(fem_rd_lanes a, fem_rd_lanes b) {
+  const fem_rd_masks less = a < b;
+  return (fem_rd_lanes)((less & (fem_rd_masks)a) | (~less & (fem_rd_masks)b));
+}
+
 FEM_RD_INLINE double fem_rd_least(fem_rd_lanes v) {
-  return fmin(fmin(v[0], v[1]), fmin(v[2], v[3]));
+  v = fem_rd_lower(v, (fem_rd_lanes){v[2], v[3], v[0], v[1]});
+  return v[0] < v[1] ? v[0] : v[1];
 }
 #endif

@@ -11,6 +11,7 @@ typedef struct {
   uint64_t key, step, id;
   double tau;                        /* D dt */
   double begin[3], end[3], free[3];  /* ``end`` after all reflections, ``free`` without any */
+  int32_t straight;                  /* whether it met no wall */
   int32_t cell;                      /* of the beginning */
   int32_t decided;                   /* the wall that has had its say, or -1 */
   int32_t crossed;                   /* the wall crossed near its rim, or -1 */

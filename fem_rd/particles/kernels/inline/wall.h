@@ -15,8 +15,8 @@ enum {
   FEM_RD_ADSORBING_END = 6,  /* end of step, then with probability rate */
 };
 
-/* Beyond this, exp(-x y / tau) is less than any uniform number drawn. */
-#define FEM_RD_REACH 40.0
+/* Beyond this x y / tau a wall is left out: of 1e11 paths there one would have touched it. */
+#define FEM_RD_REACH 25.0
 
 /* exp(q^2) erfc(q), also where the factors leave the range of doubles. */
 static inline double fem_rd_erfcx(double q) {
@@ -28,6 +28,13 @@ static inline double fem_rd_erfcx(double q) {
 /* Whether the bridge from x to y touched the wall. */
 static inline double fem_rd_touched(double x, double y, double tau) {
   return x > 0.0 && y > 0.0 ? exp(-x * y / tau) : 1.0;
+}
+
+/* How far a reflecting wall pushes the path from x to y (Skorokhod): to x' = y + push it is the exact
+ * reflected path for any constant drift. -push is the least of the bridge, drawn by u. */
+static inline double fem_rd_push(double x, double y, double tau, double u) {
+  const double least = 0.5 * (x + y - sqrt((x - y) * (x - y) - 4.0 * tau * log(u)));
+  return least < 0.0 ? -least : 0.0;
 }
 
 /* The probability that the wall takes a particle that, if not taken, ends at |y|.
