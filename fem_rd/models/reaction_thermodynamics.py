@@ -2,7 +2,9 @@
 
 Of the reactions: free energy phi, entropy production sigma and chemical motive force cmf per volume
 (chemical-thermodynamics eq. 7, 10). Of diffusion: |J|^2/(D c) = D exp(-U) |grad g|^2 / g with the
-activity g = c exp(U). In a closed box d(int phi)/dt = int cmf - int sigma - dissipation.
+activity g = c exp(U). Energies U in a potential count with the free energy, F = phi + sum c U, and what
+reactions change of them with the motive force, cmf + sum_i U_i dc_i/dt. In a closed box
+d(int F)/dt = int cmf - int sigma - dissipation.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class FieldThermodynamics:
             OwnedVector(sum(part * place.test * dx for part, dx in transport.dissipation(g)))
             for transport, g in zip(transports, self._activities, strict=True)
         ]
+        self._potentials = -np.log([transport.boltzmann_at_nodes for transport in transports])
         self._functions = {name: place.function(name) for name in TEXTS}
 
     def densities(self, values: Array, concentrations: Array) -> dict[str, Array]:
@@ -59,15 +62,19 @@ class FieldThermodynamics:
 
         The dissipation of diffusion is the mean over what belongs to the node.
         """
-        found = self._thermodynamics.densities(np.maximum(concentrations, self._absent))
+        present = np.maximum(concentrations, self._absent)
+        found = self._thermodynamics.densities(present)
+        energy, supply = found.phi, found.cmf
+        if self._potentials.any():
+            gained = self._thermodynamics.kinetics.velocity(present)
+            energy = energy + (present * self._potentials).sum(axis=0)
+            supply = supply + (gained * self._potentials).sum(axis=0)
         dissipated = np.zeros(self._place.owned)
         for g, row, form in zip(self._activities, values, self._dissipation, strict=True):
             self._place.fill(g, row)
             dissipated += form()
         dissipated /= self._place.volumes
-        return dict(
-            zip(TEXTS, (found.phi, found.sigma, found.cmf, dissipated), strict=True)
-        )
+        return dict(zip(TEXTS, (energy, found.sigma, supply, dissipated), strict=True))
 
     def observables(self, densities: Mapping[str, Array], units: Sequence[str]) -> list[Observable]:
         """Integrals over the domain; ``units``: of an amount, and of it per time. Collective."""
