@@ -195,3 +195,8 @@ def test_loading_again_is_fast(tmp_path):
     start = time.perf_counter()
     load_text(tmp_path, BOX)
     assert time.perf_counter() - start < 0.06
+
+
+def test_an_override_of_no_parameter_is_a_mistake(tmp_path):
+    with pytest.raises(CaseError, match=r"parameters\.sigm: .*did you mean 'sigma'"):
+        load_text(tmp_path, CASE, "parameters.sigm=2")

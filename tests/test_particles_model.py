@@ -286,7 +286,7 @@ def test_a_layer_knows_velocities_and_potentials(tmp_path, more, mean):
     to_end(model, 8.0)
     assert abs(score(model, "mean_A", mean)) < 3
     assert next(o for o in model.observables() if o.name == "mean_A").error < 4
-    with pytest.raises(CaseError, match="walls.left: crossing needs Brownian"):
+    with pytest.raises(CaseError, match=r"walls\.left: crossing needs Brownian"):
         build(tmp_path, text, "particles.walls.left.scheme=crossing")
 
 

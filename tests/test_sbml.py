@@ -262,3 +262,31 @@ def test_catalysts_of_one_direction_do_not_make_a_reverse(tmp_path):
     forward, back = model.network.reactions
     assert (forward.equation, back.equation) == ("A + C -> B + C", "B -> A")
     assert (forward.reverse, back.reverse) == (None, None)
+
+
+FIELD = """
+title = "a field from SBML"
+model = "reaction-diffusion"
+[mesh]
+builtin = "interval"
+upper = [1.0]
+cells = [4]
+[chemistry]
+sbml = "model.xml"
+[reaction-diffusion.species.A]
+diffusion = 1.0
+[reaction-diffusion.species.B]
+diffusion = 1.0
+initial = 0.25
+[time]
+end = 1.0
+"""
+
+
+def test_a_field_begins_with_the_concentrations_of_the_file(tmp_path):
+    model = both(tmp_path, "A -> B", "cell*(k*A - q*B)", [amount("A"), amount("B")])
+    (tmp_path / "model.xml").write_text(next(iter(tmp_path.glob("*.xml"))).read_text())
+    found = {each.name: each.value for each in build(tmp_path, FIELD).observables()}
+    assert model.initial["A"] > 0
+    assert found["amount_A"] == pytest.approx(model.initial["A"], rel=1e-12)
+    assert found["amount_B"] == pytest.approx(0.25, rel=1e-12)

@@ -11,7 +11,7 @@ from typing import Any
 
 from fem_rd.case.base import joined
 from fem_rd.case.case import Case, read_case
-from fem_rd.errors import CaseError, CaseErrors
+from fem_rd.errors import CaseError, CaseErrors, nearest
 from fem_rd.expressions.expression import shortened
 
 FILE = "case.toml"
@@ -73,6 +73,8 @@ def _override(data: dict[str, Any], override: str) -> str:
     path = _dotted(text.strip()) if equals else None
     if path is None:
         raise CaseError("not an override", file=OVERRIDE, found=override, valid="key=value")
+    if path[0] == "parameters" and len(path) == 2:
+        _check_parameter(path[1], data.get("parameters", {}))
     table, key, new = data, "", ""
     for part in path[:-1]:
         key = joined(key, part)
@@ -83,6 +85,13 @@ def _override(data: dict[str, Any], override: str) -> str:
             raise CaseError("is not a table of keys", file=OVERRIDE, key=key, found=found)
     table[path[-1]] = _value(value.strip())
     return new or joined(key, path[-1])
+
+
+def _check_parameter(name: str, known: Any) -> None:
+    """Raise `CaseError` where no expression of the case can mean the parameter."""
+    if isinstance(known, dict) and name not in known:
+        message = f"the case has no such parameter{nearest(name, known)}"
+        raise CaseError(message, file=OVERRIDE, key=joined("parameters", name), valid=known)
 
 
 def _dotted(text: str) -> list[str] | None:

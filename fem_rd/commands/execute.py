@@ -79,7 +79,7 @@ def first_record(
         units=_units(case),
         mesh={} if prepared.domain is None else asdict(prepared.domain.summary()),
         unknowns=prepared.model.unknowns(),
-        expected=on_root(comm, lambda: expected_values(case)),
+        expected=on_root(comm, lambda: expected_values(case, overrides)),
         predictions={name: asdict(known) for name, known in exact.predictions.items()},
         exact=_curves(exact),
     )

@@ -15,8 +15,9 @@ from mpi4py import MPI
 from fem_rd.case.base import joined
 from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
-from fem_rd.case.sections.reaction_diffusion import ReactionDiffusionSection
+from fem_rd.case.sections.reaction_diffusion import Initial, ReactionDiffusionSection
 from fem_rd.errors import CaseError, NumericalError
+from fem_rd.expressions.expression import Expression
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import Array
@@ -44,7 +45,7 @@ class ReactionDiffusionModel:
         self._case, self._domain = case, domain
         self._section: ReactionDiffusionSection = case.section
         chemistry = cast(Chemistry, case.chemistry)  # the model's kind requires it
-        self._network = chemistry.network
+        self._network, self._known_initial = chemistry.network, chemistry.initial
         check_section(case, self._section, chemistry, domain)
         with log.phase("space"):
             self._place = Place(domain, self._section.degree, lump=self._section.degree == 1)
@@ -153,7 +154,10 @@ class ReactionDiffusionModel:
         initial = []
         for name, transport in zip(self._network.species, self._transports, strict=True):
             species = self._section.species[name]
-            values = initial_concentration(species.initial, self._place)
+            given: Initial = species.initial
+            if "initial" not in species.model_fields_set:  # an SBML file may say
+                given = Expression.constant(self._known_initial.get(name, 0.0))
+            values = initial_concentration(given, self._place)
             if species.noise:
                 values *= 1.0 + species.noise * noise_at(self._place, self._section.seed, name)
             initial.append(transport.activity(values))
