@@ -13,6 +13,7 @@ from example_cases import BOX, CASE, load_text
 from fem_rd.case import BuiltinMesh, Expression, GeometryMesh, MeshFile, load_case
 from fem_rd.case.case import read_case
 from fem_rd.case.sections.boundaries import Dirichlet, FarField, Flux, Reflecting, Robin
+from fem_rd.errors import CaseError
 
 
 def expression(text):

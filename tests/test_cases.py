@@ -58,6 +58,7 @@ SMALL = {
     "two-sinks": Small.mesh(2.9e-3, size=0.3),
 }
 ALL = {name: small.overrides for name, small in (SMALL | NETWORKS).items()}
+EVERY = sorted(path.name for path in CASES.iterdir() if path.is_dir())  # with those of particles
 ROUND_OFF = 1e-8  # of the solver, with the tolerance that cases leave as it is
 
 # What the project promises, with the reference numbers of the literature.
@@ -164,11 +165,14 @@ def test_every_case_is_listed_and_tested() -> None:
     listed = re.findall(
         r"^\| \[`([\w-]+)`\]\(\1\)", (CASES / "README.md").read_text(), re.MULTILINE
     )
-    assert directories == set(ALL) == set(listed)
+    assert directories == set(EVERY) == set(listed)
     assert set(SMALL) == set(CLOSED_FORMS)
+    elsewhere = [path.read_text() for path in Path(__file__).parent.glob("test_particles_*.py")]
+    for name in directories.difference(ALL):
+        assert any(f'"{name}"' in text for text in elsewhere), f"{name} is not tested"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_case_is_complete(name: str) -> None:
     held = {path.name for path in (CASES / name).iterdir()}
     assert {"case.toml", "README.md", "expected.toml"} <= held
@@ -177,7 +181,7 @@ def test_a_case_is_complete(name: str) -> None:
     assert ["fem-rd", "run", f"cases/{name}"] in commands(name)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_what_a_readme_says_exists(name: str) -> None:
     text = readme(name)
     for module, function in re.findall(r"`(fem_rd(?:\.\w+)+)\.(\w+)`", text):
@@ -190,7 +194,7 @@ def test_what_a_readme_says_exists(name: str) -> None:
         assert (CASES / name / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVERY)
 def test_commands_of_a_readme_are_right(name: str) -> None:
     for words in commands(name):
         if words[0] == "python3":

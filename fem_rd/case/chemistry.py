@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from fem_rd.case.base import Section
+from fem_rd.case.base import Section, joined
 from fem_rd.case.quantities import (
     CaseContext,
     Coefficient,
@@ -27,8 +28,9 @@ from fem_rd.chemistry.equations import (
 )
 from fem_rd.chemistry.network import Complex, Network, Reaction
 from fem_rd.errors import CaseError
-from fem_rd.expressions.expression import SPACE_TIME, Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression, shortened
 
+TABLE = "chemistry.reactions"
 KINDS = ("rate", "combination_rate", "law")
 REVERSE = "reverse_"
 LAW_DIMENSION = "amount/volume/time"
@@ -42,7 +44,8 @@ class Chemistry:
     ``regions``: where a reaction is confined to, by its name. ``radii``: the distance within which
     the molecules of a nonlocal (Doi) reaction meet; its rate constant is per pair within reach.
     ``initial`` and ``volume`` come from an SBML file, where there is one, with ``notes`` on how it
-    was read; ``net_laws`` are its reactions whose law is the difference of both ways.
+    was read; ``net_laws`` are its reactions whose law is the difference of both ways. ``keys`` say
+    where the case gives the rate or law of a reaction.
     """
 
     network: Network
@@ -52,6 +55,15 @@ class Chemistry:
     volume: float | None = None
     net_laws: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, reaction: str) -> str:
+        """Where the rate of a reaction comes from."""
+        return self.keys.get(reaction, f"chemistry.sbml: reaction {reaction}")
+
+    def key_of_chemostat(self, name: str) -> str:
+        """Where the concentration of a chemostat comes from."""
+        return joined("chemistry.chemostats", name) if self.keys else f"chemistry.sbml: {name}"
 
 
 @dataclass(frozen=True)
@@ -205,8 +217,8 @@ class ChemistrySection(Section):
     )
     sbml: str | None = Field(
         default=None,
-        description="SBML file of the case directory to read the network from, in the place of "
-        "`reactions`",
+        description="SBML file to read the network from, in the place of `reactions`; its path is "
+        "relative to the case directory",
         examples=["network.xml"],
     )
 
@@ -230,19 +242,20 @@ class ChemistrySection(Section):
         Raises `CaseError`.
         """
         if self.sbml is not None:
-            return _from_sbml(directory / self.sbml)
+            return _from_sbml(self.sbml, directory)
         made = [
-            (reaction, part)
+            (name, part, reaction)
             for name, part in self.reactions.items()
             for reaction in _reactions(name, part)
         ]
         return Chemistry(
-            network_of([reaction for reaction, _ in made], chemostats=self.chemostats),
-            {one.name: part.region for one, part in made if part.region is not None},
+            network_of([reaction for _, _, reaction in made], chemostats=self.chemostats),
+            {one.name: part.region for _, part, one in made if part.region is not None},
             {
                 name: part.radius for name, part in self.reactions.items()
                 if part.radius is not None
             },  # fmt: skip
+            keys={one.name: _key(name, part, one) for name, part, one in made},
         )
 
 
@@ -266,8 +279,7 @@ def species_named(data: object) -> tuple[str, ...]:
 def ambiguous(species: tuple[str, ...], parameters: Mapping[str, float]) -> list[CaseError]:
     """Species that are parameters too: in a law, the name could mean either."""
     message = "a species and a parameter have the same name: rename one"
-    key = "chemistry.reactions"
-    return [CaseError(message, key=key, found=name) for name in species if name in parameters]
+    return [CaseError(message, key=TABLE, found=name) for name in species if name in parameters]
 
 
 def order_of(side: Complex) -> int:
@@ -314,10 +326,22 @@ def _mass_action(
     return rate if combination_rate is None else rate_of_combinations(combination_rate, side)
 
 
-def _from_sbml(path: Path) -> Chemistry:
+def _key(name: str, part: ReactionSection, reaction: Reaction) -> str:
+    start = "" if reaction.name == name else REVERSE
+    kind = next(kind for kind in KINDS if getattr(part, start + kind) is not None)
+    return joined(joined(TABLE, name), start + kind)
+
+
+def _from_sbml(file: str, directory: Path) -> Chemistry:
     from fem_rd.chemistry.sbml import read_sbml
 
-    read = read_sbml(path)
+    key = "chemistry.sbml"
+    if not os.path.isfile(directory / file):
+        raise CaseError("no such file", key=key, found=shortened(file))
+    try:
+        read = read_sbml(directory / file)
+    except CaseError as error:
+        raise error.at(key=key) from None
     return Chemistry(
         read.network,
         initial=read.initial,

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from fem_rd.case.base import joined
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.chemistry.nodal import NodalChemistry
 from fem_rd.equations.nonlocal_reaction import NonlocalReactions
+from fem_rd.errors import CaseError
 from fem_rd.models.assembly import Array
 from fem_rd.models.place import Place
 from fem_rd.models.transport import Transport
@@ -92,10 +94,14 @@ def _nonlocal(chemistry: Chemistry, place: Place) -> NonlocalReactions | None:
     """Reactions within a radius; those of the same radius share the operator. Collective."""
     if not chemistry.radii:
         return None
-    averages = {
-        radius: BallAverage(place.space, place.volumes, radius)
-        for radius in dict.fromkeys(chemistry.radii.values())
-    }
+    averages: dict[float, BallAverage] = {}
+    for name, radius in chemistry.radii.items():
+        if radius not in averages:
+            try:
+                averages[radius] = BallAverage(place.space, place.volumes, radius)
+            except CaseError as error:
+                key = f"{joined('chemistry.reactions', name)}.radius"
+                raise error.at(key=key) from None
     network = chemistry.network
     return NonlocalReactions(
         network.species,

@@ -8,7 +8,7 @@ spaced ones; and with `time.step` at its multiples.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -19,6 +19,7 @@ from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
 from fem_rd.errors import CaseError
+from fem_rd.expressions.expression import SPACE, Expression, shortened
 from fem_rd.log import Log
 from fem_rd.models.protocol import Array, Exact, Field
 from fem_rd.models.well_mixed_events import EventSystem
@@ -146,6 +147,14 @@ def _check(case: Case, chemistry: Chemistry) -> None:
             message = "there is no place in a well-mixed volume"
             name = next(iter(named))
             raise CaseError(message, key=joined("chemistry.reactions", name) + f".{key}")
+    for key, expression in _coefficients(chemistry):
+        if place := expression.names.intersection(SPACE):
+            message = f"a rate depends on {min(place)}: there is no place in a well-mixed volume"
+            valid = "rates that depend on t only"
+            raise CaseError(message, key=key, found=shortened(expression.text), valid=valid)
+        if "t" in expression.names and case.section.method == "stochastic":
+            message = "a rate depends on t: events need rates that are constant in time"
+            raise CaseError(message, key=key, found=shortened(expression.text))
     if chemistry.net_laws and case.section.method == "stochastic":
         raise CaseError(
             "a reversible reaction has one law for both ways, and events need two",
@@ -156,6 +165,16 @@ def _check(case: Case, chemistry: Chemistry) -> None:
     for key in ("initial_step", "max_step"):
         if case.time is not None and getattr(case.time, key) is not None:
             raise CaseError("well-mixed chooses its steps by itself", key=f"time.{key}")
+
+
+def _coefficients(chemistry: Chemistry) -> Iterator[tuple[str, Expression]]:
+    """Key and expression of every rate, law and chemostat."""
+    for reaction in chemistry.network.reactions:
+        for expression in (reaction.rate, reaction.law):
+            if expression is not None:
+                yield chemistry.key(reaction.name), expression
+    for name, held in chemistry.network.chemostats.items():
+        yield chemistry.key_of_chemostat(name), held
 
 
 def _interval(case: Case) -> float:

@@ -43,6 +43,7 @@ class EventSystem:
         self._simulation = Simulation(chemistry.network, size)
         self._own = np.array_split(np.arange(self._replicas), comm.size)[comm.rank]
         initial = _whole({**chemistry.initial, **section.initial}, size, log)
+        _check_laws(chemistry, {name: count / size for name, count in initial.items()})
         self._ensemble = self._simulation.start(initial, self._own, seed)
         self._events = 0
 
@@ -135,6 +136,21 @@ def _system_size(case: Case, section: WellMixedSection, chemistry: Chemistry) ->
         raise CaseError("the key is missing: numbers of molecules need it", key="well-mixed.volume")
     amount = case.units.amount
     return volume * (read_unit(amount).factor if amount else 1.0)
+
+
+def _check_laws(chemistry: Chemistry, start: Mapping[str, float]) -> None:
+    """Raise `CaseError` for a law that is negative or no number at the concentrations of a start."""
+    network = chemistry.network
+    zeros = dict.fromkeys(network.species, 0.0)
+    held = {name: value.value for name, value in network.chemostats.items()}  # without t, x
+    for reaction in network.reactions:
+        if reaction.law is not None:
+            value = float(reaction.law.evaluate({**zeros, **start, **held}))
+            if not 0.0 <= value < np.inf:
+                message = "must not be negative and must be finite: at the start it is"
+                valid = "laws that are rates; a reversible reaction is two laws"
+                key = chemistry.key(reaction.name)
+                raise CaseError(f"{message} {value:.4g}", key=key, valid=valid)
 
 
 def _whole(concentrations: Mapping[str, float], size: float, log: Log) -> dict[str, int]:

@@ -40,7 +40,7 @@ class RateSystem:
         self._initial = np.array([given.get(name, 0.0) for name in chemistry.network.species])
         self._x = self._initial
         self._thermodynamics = (
-            thermodynamics_of(chemistry.network, self._initial) if section.thermodynamics else None
+            _thermodynamics(chemistry.network, self._initial) if section.thermodynamics else None
         )
         _check(case, section, self._equations)
 
@@ -121,15 +121,23 @@ class RateSystem:
         return {name: self._case.units.unit_name(name, space=space) for name in wanted}
 
 
+def _thermodynamics(network: Network, initial: Array) -> Macroscopic:
+    try:
+        return thermodynamics_of(network, initial)
+    except CaseError as error:
+        raise error.at(key="well-mixed.thermodynamics") from None
+
+
 def _check(case: Case, section: WellMixedSection, equations: RateEquations) -> None:
     """Raise `CaseError` for what the case asks for and cannot have."""
     species = set(equations.network.species)
     taken = {"conservation_drift", *(["period"] if section.cycle else [])}
     taken |= {*THERMODYNAMICS, "balance_residual"} if section.thermodynamics else set()
     if both := sorted(species & taken):
-        raise CaseError("a species has the name of an observable: rename it", found=both[0])
+        message = "a species has the name of an observable: rename it"
+        raise CaseError(message, key="chemistry", found=both[0])
     if section.cycle and case.time is None:
         raise CaseError("a limit cycle is no steady state: add [time]", key="well-mixed.cycle")
     if not equations.autonomous and (section.cycle or case.time is None):
         what = "limit cycle" if section.cycle else "steady state"
-        raise CaseError(f"a rate depends on time, so there is no {what} to look for")
+        raise CaseError(f"a rate depends on time, so there is no {what} to look for", key="chemistry")

@@ -22,6 +22,7 @@ from fem_rd.chemistry.sbml.laws import (
     without_factor,
 )
 from fem_rd.chemistry.sbml.symbols import Symbols, at, unlike
+from fem_rd.chemistry.sbml.units import notes_on_units
 from fem_rd.errors import CaseError, located
 from fem_rd.expressions.expression import Expression
 from fem_rd.expressions.grammar import Tree, write_tree
@@ -131,6 +132,7 @@ class _Reader:
             yield "several compartments of one size are read as one volume"
         if self._model.getNumConstraints():
             yield "constraints are not checked"
+        yield from notes_on_units(self._model)
 
     def _read_reaction(self, reaction: libsbml.Reaction) -> None:
         name, law = reaction.getId(), reaction.getKineticLaw()

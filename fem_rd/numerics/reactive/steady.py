@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem_rd.errors import NumericalError
@@ -26,6 +27,7 @@ _LINEAR = 1e-10  # relative residual of a correction: what is conserved in pseud
 _NEWTON_STEPS, _HALVINGS, _PSEUDO_STEPS = 25, 8, 400
 _FIRST_CHANGE = 0.1  # relative change of the values in the first step of pseudo-time
 _GROWTH, _LONG, _LONGEST = 4.0, 1e6, 1e10  # pseudo-steps: growth; sizes relative to the first
+_BALANCED = 1e-3  # of the largest flow: what may be missing in an account
 _BELOW_ZERO = 1e-6  # of the largest value: a solution with less than minus this is another one
 
 
@@ -57,9 +59,11 @@ class SteadyReactiveMarch:
         """
         search = self._search
         search.begin(self._initial, limit)
-        if not search.newton(limit):
+        if not (search.newton(limit) and search.balanced(limit)):
             search.begin(self._initial, limit)
             search.pseudo_time(limit)
+            if not search.balanced(limit):
+                raise _none_found("amounts grow without bound, since more is made than removed")
         self._problem.impose(search.now.array, limit)
         self.flows = search.flows(limit)
         self.exchanged = np.zeros(len(self.flows))
@@ -135,12 +139,21 @@ class _Search:
             size = min(size * min(factor, _GROWTH), _LONGEST * first)
             speed = reached
             before[:] = self.now.array
-        raise NumericalError(
-            "no steady state was found: Newton's method did not converge, and in pseudo-time the "
-            f"state still changes by {speed:.3g} of its largest value per unit of time",
-            remedy="a [time] section, since the system may oscillate or grow, or another initial "
-            "state",
+        raise _none_found(
+            "Newton's method did not converge, and in pseudo-time the state still changes by "
+            f"{speed:.3g} of its largest value per unit of time"
         )
+
+    def balanced(self, time: float) -> bool:
+        """Whether as much of each species is made as is removed. Collective.
+
+        Where values grow without end, they hide what is missing: changes are small beside them.
+        """
+        self._speed(time)
+        missing = self.residual.array.sum(axis=1)
+        self._problem.comm.Allreduce(MPI.IN_PLACE, missing)
+        moved = np.abs(self.flows(time)).max(initial=0.0)
+        return bool(np.abs(missing).max() <= _BALANCED * moved)
 
     def _pseudo_step(self, time: float, size: float) -> float:
         """One step; the relative change of the values, infinite where there is none."""
@@ -194,3 +207,11 @@ class _Search:
         """The lowest value of all species, each relative to its largest. Collective."""
         lows = np.minimum(self.now.array, 0.0)
         return -self._norm.relative(lows, self.now.array)
+
+
+def _none_found(reason: str) -> NumericalError:
+    return NumericalError(
+        f"no steady state was found: {reason}",
+        remedy="a [time] section, since the system may oscillate or grow, a reaction or a boundary "
+        "that removes what is made, or another initial state",
+    )
