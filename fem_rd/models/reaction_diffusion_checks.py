@@ -13,7 +13,7 @@ from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.reaction_diffusion import ReactionDiffusionSection
 from fem_rd.errors import CaseError
-from fem_rd.expressions.expression import Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.assembly import Array, coordinates_by_name
 from fem_rd.models.transport_checks import (
@@ -74,7 +74,7 @@ def _values(
         if len(bad):
             place = ", ".join(f"{coordinate:.4g}" for coordinate in points[bad[0]])
             message = f"must not be negative; at ({place}) it is {values[bad[0]]:.4g}"
-            yield CaseError(message, key=key, found=value.text)
+            yield CaseError(message, key=key)
 
 
 def _not_negative(
@@ -84,8 +84,10 @@ def _not_negative(
     network = chemistry.network
     for reaction in network.reactions:
         if reaction.rate is not None:
-            region = chemistry.regions.get(reaction.name)
-            yield chemistry.key(reaction.name), reaction.rate, region_points(domain, region)
+            key = chemistry.key(reaction.name)
+            factor = reaction.combinations if key.endswith("combination_rate") else 1
+            rate = Expression.parse(f"{factor}*({reaction.rate})", names=SPACE_TIME, where=key)
+            yield key, rate, region_points(domain, chemistry.regions.get(reaction.name))
     for name, held in network.chemostats.items():
         yield chemistry.key_of_chemostat(name), held, region_points(domain, None)
     for name, species in section.species.items():

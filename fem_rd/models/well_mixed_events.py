@@ -139,7 +139,7 @@ def _system_size(case: Case, section: WellMixedSection, chemistry: Chemistry) ->
 
 
 def _check_laws(chemistry: Chemistry, start: Mapping[str, float]) -> None:
-    """Raise `CaseError` for a law that is negative or no number at the concentrations of a start."""
+    """Raise `CaseError` for a law that is negative or no number at the start."""
     network = chemistry.network
     zeros = dict.fromkeys(network.species, 0.0)
     held = {name: value.value for name, value in network.chemostats.items()}  # without t, x
@@ -147,10 +147,9 @@ def _check_laws(chemistry: Chemistry, start: Mapping[str, float]) -> None:
         if reaction.law is not None:
             value = float(reaction.law.evaluate({**zeros, **start, **held}))
             if not 0.0 <= value < np.inf:
-                message = "must not be negative and must be finite: at the start it is"
+                message = f"must be finite and not negative; at the start it is {value:.4g}"
                 valid = "laws that are rates; a reversible reaction is two laws"
-                key = chemistry.key(reaction.name)
-                raise CaseError(f"{message} {value:.4g}", key=key, valid=valid)
+                raise CaseError(message, key=chemistry.key(reaction.name), valid=valid)
 
 
 def _whole(concentrations: Mapping[str, float], size: float, log: Log) -> dict[str, int]:

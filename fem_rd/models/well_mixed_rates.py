@@ -12,8 +12,9 @@ from fem_rd.case.case import Case
 from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.well_mixed import WellMixedSection
 from fem_rd.chemistry.limit_cycle import LimitCycle, limit_cycle
+from fem_rd.chemistry.network import Network
 from fem_rd.chemistry.rate_equations import TOLERANCE, RateEquations
-from fem_rd.chemistry.thermodynamics.macroscopic import thermodynamics_of
+from fem_rd.chemistry.thermodynamics.macroscopic import Thermodynamics, thermodynamics_of
 from fem_rd.errors import CaseError
 from fem_rd.models.protocol import Array
 from fem_rd.observables import Observable
@@ -121,7 +122,7 @@ class RateSystem:
         return {name: self._case.units.unit_name(name, space=space) for name in wanted}
 
 
-def _thermodynamics(network: Network, initial: Array) -> Macroscopic:
+def _thermodynamics(network: Network, initial: Array) -> Thermodynamics:
     try:
         return thermodynamics_of(network, initial)
     except CaseError as error:
@@ -140,4 +141,5 @@ def _check(case: Case, section: WellMixedSection, equations: RateEquations) -> N
         raise CaseError("a limit cycle is no steady state: add [time]", key="well-mixed.cycle")
     if not equations.autonomous and (section.cycle or case.time is None):
         what = "limit cycle" if section.cycle else "steady state"
-        raise CaseError(f"a rate depends on time, so there is no {what} to look for", key="chemistry")
+        message = f"a rate depends on time, so there is no {what} to look for"
+        raise CaseError(message, key="chemistry")
