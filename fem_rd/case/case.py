@@ -179,7 +179,7 @@ class _Reader:
 
         Raises `CaseErrors` where one cannot be read.
         """
-        keys = [key for key in _common(model) if key != "chemistry" or self._has_chemistry(model)]
+        keys = [key for key in _common(model) if self._wanted(key, model)]
         mesh = self._section("mesh", MeshField) if "mesh" in keys else None
         if isinstance(mesh, BuiltinMesh):  # the dimension of a concentration is known, then
             self.context = replace(self.context, possible=(mesh.dimension,))
@@ -202,9 +202,11 @@ class _Reader:
         except CaseError as error:
             raise CaseErrors([*self.errors, error.at(key="chemistry")]) from None
 
-    def _has_chemistry(self, model: str) -> bool:
+    def _wanted(self, key: str, model: str) -> bool:
         """Whether the section is to be read: a model may take it without needing it."""
-        return bool(model) and (SECTIONS[model].chemistry is True or "chemistry" in self.data)
+        if not model:
+            return key != "chemistry"
+        return getattr(SECTIONS[model], key, True) != "optional" or key in self.data
 
     def _section(self, key: str, schema: Any) -> Any:
         if key not in self.data and key in OPTIONAL:

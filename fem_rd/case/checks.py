@@ -34,6 +34,7 @@ def cross_checks(
     """
     mesh, time = sections["mesh"], sections["time"]
     errors = [*_mesh_files(mesh, directory), *_output(sections["output"], time)]
+    errors += _mesh_of_use(sections[model], model, mesh)
     for key in (model, "chemistry"):
         if time is None:
             errors += _steady(sections[key], key)
@@ -65,6 +66,18 @@ def _species(section: Any, model: str, chemistry: Chemistry) -> Iterator[CaseErr
         if missing:
             message = "species of the reactions are missing"
             yield CaseError(message, key=f"{model}.{key}", found=list(given), valid=missing)
+
+
+def _mesh_of_use(section: Any, model: str, mesh: MeshSection | None) -> Iterator[CaseError]:
+    """Where a model can do without a mesh, its section tells whether it does."""
+    on_mesh = getattr(section, "on_mesh", mesh is not None)
+    if on_mesh and mesh is None:
+        valid = f"a mesh, for {model}.domain.type = 'mesh'"
+        yield CaseError("the section is missing", key="mesh", valid=valid)
+    if mesh is not None and not on_mesh:
+        found = section.domain.type
+        message = "has a form of its own and needs no section [mesh]"
+        yield CaseError(message, key=f"{model}.domain", found=found, valid=["mesh"])
 
 
 def _mesh_files(mesh: MeshSection | None, directory: Path) -> Iterator[CaseError]:

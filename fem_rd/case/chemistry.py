@@ -251,10 +251,7 @@ class ChemistrySection(Section):
         return Chemistry(
             network_of([reaction for _, _, reaction in made], chemostats=self.chemostats),
             {one.name: part.region for _, part, one in made if part.region is not None},
-            {
-                name: part.radius for name, part in self.reactions.items()
-                if part.radius is not None
-            },  # fmt: skip
+            {name: part.radius for name, part in self.reactions.items() if part.radius is not None},
             keys={one.name: _key(name, part, one) for name, part, one in made},
         )
 

@@ -19,8 +19,10 @@ from fem_rd.case.case import Case
 from fem_rd.case.sections.particle_places import OpenWall
 from fem_rd.errors import CaseError, FemRdError
 from fem_rd.log import Log
+from fem_rd.mesh.domain import Domain
 from fem_rd.models.functionals import Derived
 from fem_rd.models.particles_ensemble import Ensemble
+from fem_rd.models.particles_mesh import region_of
 from fem_rd.models.particles_observables import Measured, observables_of, with_errors
 from fem_rd.models.particles_output import ParticlesOutput
 from fem_rd.models.particles_samples import Table
@@ -39,9 +41,11 @@ _RESOLVED = 3.0  # steps of length sqrt(2 D dt) that a radius or a width should 
 class ParticlesModel:
     """One run of all replicas, ready to advance. Methods are collective."""
 
-    def __init__(self, case: Case, comm: MPI.Comm, log: Log) -> None:
-        self._case, self._comm = case, comm
-        self._setup = Setup(case, check_case(case))
+    def __init__(self, case: Case, place: Domain | MPI.Comm, log: Log) -> None:
+        dt = check_case(case)
+        comm: MPI.Comm = place.mesh.comm if isinstance(place, Domain) else place
+        region = region_of(case.section.domain, place) if isinstance(place, Domain) else None
+        self._case, self._comm, self._setup = case, comm, Setup(case, dt, region)
         self._steps = _whole_steps(case.time.end if case.time else 0.0, self._setup.dt, "time.end")
         self._every = self._row_interval()
         _check_measures(self._setup)
@@ -95,7 +99,7 @@ class ParticlesModel:
         return self._measured
 
     def fields(self) -> Mapping[str, Field]:
-        """None: there is no mesh. Particles have a file of their own (`open_output`)."""
+        """None: molecules are points. Particles have a file of their own (`open_output`)."""
         return {}
 
     def open_output(

@@ -178,7 +178,13 @@ class Ensemble:
         setup = self._setup
         langevin = setup.section.dynamics == "langevin"
         streams = Streams(setup.section.seed, index)
-        system = System(setup.domain.dimension, setup.species, streams, velocities=langevin)
+        system = System(
+            setup.domain.dimension,
+            setup.species,
+            streams,
+            velocities=langevin,
+            cells=setup.region is not None,
+        )
         setup.fill(system)
         return Replica(system, setup.stepper(system))
 

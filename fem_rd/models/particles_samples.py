@@ -14,6 +14,7 @@ from fem_rd.case.sections.particles import MeasureSection, PairSection
 from fem_rd.errors import CaseError
 from fem_rd.models.particles_statistics import Array, ratio
 from fem_rd.particles.domains import Box
+from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.state import System
 
 Edges = npt.NDArray[np.float64]
@@ -58,6 +59,9 @@ class Profiles:
         replicas: int,
     ) -> Profiles:
         """As a case asks for; `CaseError` where the coordinate is not one of the domain."""
+        if isinstance(domain, MeshRegion):
+            message = "profiles are of domains in closed form, not of meshes"
+            raise CaseError(message, key="particles.measure.bins", found=measure.bins, valid="0")
         round_domain = not isinstance(domain, Box)
         valid = ("r",) if round_domain else AXES[: domain.dimension]
         axis = measure.axis or valid[0]

@@ -23,6 +23,7 @@ from fem_rd.case.sections.particle_places import (
     OpenWall,
     PartiallyAbsorbingWall,
     PeriodicWall,
+    ReflectingWall,
     ShellDomain,
     WallSection,
 )
@@ -34,6 +35,8 @@ from fem_rd.models.particles_open import open_boundary, opening_of, scheme_of
 from fem_rd.particles.domains import Box, Domain, Interval
 from fem_rd.particles.domains_round import Ball, Shell
 from fem_rd.particles.dynamics import Brownian, Dynamics, Langevin
+from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.neighbours import extent
 from fem_rd.particles.open_boundary import OpenBoundary
 from fem_rd.particles.random import Purpose, Streams
 from fem_rd.particles.reactions import Reactions
@@ -42,6 +45,7 @@ from fem_rd.particles.stepper import Boundary, Stepper
 from fem_rd.particles.walls import Absorbing, PartiallyAbsorbing, Periodic, Reflecting, Wall
 
 OPEN_KINDS = (AbsorbingWall, PartiallyAbsorbingWall, OpenWall)
+_OF_MESHES = (AbsorbingWall, PartiallyAbsorbingWall, ReflectingWall)
 _TRIES = 1 << 14  # points at which an expression is looked at to bound it
 _MARGIN = 1.1
 _SMALL = 1e-5  # of the domain: the step of differences
@@ -50,10 +54,14 @@ _SHARE = 0.8  # of the machine's memory that particles may take
 
 @dataclass(frozen=True)
 class Setup:
-    """All that the replicas of a case have in common. Raises `CaseError` for what cannot be."""
+    """All that the replicas of a case have in common. Raises `CaseError` for what cannot be.
+
+    ``region``: of the mesh, where the case has one.
+    """
 
     case: Case
     dt: float
+    region: MeshRegion | None = None
 
     @cached_property
     def section(self) -> ParticlesSection:
@@ -75,7 +83,7 @@ class Setup:
     @cached_property
     def domain(self) -> Any:
         """The place of the particles."""
-        domain = domain_of(self.section.domain)
+        domain = self.region or domain_of(self.section.domain)
         if self.case.space not in (None, domain.dimension):
             raise CaseError(
                 f"the units of the case are those of {self.case.space} space dimensions",
@@ -91,11 +99,8 @@ class Setup:
         for name in self.species:
             own = self.section.species[name].walls
             for key, walls in (("walls", self.section.walls), (f"species.{name}.walls", own)):
-                for wall in walls:
-                    if wall not in self.domain.walls:
-                        message = f"the domain has no such wall{nearest(wall, self.domain.walls)}"
-                        place = joined(f"particles.{key}", wall)
-                        raise CaseError(message, key=place, valid=self.domain.walls)
+                for wall, part in walls.items():
+                    self._check_wall(wall, part, joined(f"particles.{key}", wall))
             found[name] = {**self.section.walls, **own}
             self._check_periodic(name, found[name])
         return found
@@ -206,6 +211,7 @@ class Setup:
         """Bytes for the particles of one replica as it begins, with the room to grow."""
         dimension = self.domain.dimension
         each = 8 * (dimension * (1 + (self.section.dynamics == "langevin")) + 1)
+        each += 0 if self.region is None else 4
         sorting = 2 if self.case.chemistry is not None else 1
         return sum(max(64.0, 1.5 * self.expected(name)) * each * sorting for name in self.species)
 
@@ -223,6 +229,16 @@ class Setup:
     def _density(self, name: str) -> Density:
         part = self.section.species[name].concentration or Expression.constant(0.0)
         return Density(joined("particles.species", name) + ".concentration", part, self.domain)
+
+    def _check_wall(self, wall: str, part: WallSection, key: str) -> None:
+        """The domain has it, and it can be that."""
+        if wall not in self.domain.walls:
+            message = f"the domain has no such wall{nearest(wall, self.domain.walls)}"
+            raise CaseError(message, key=key, valid=self.domain.walls)
+        if self.region is not None and not isinstance(part, _OF_MESHES):
+            valid = [kind.model_fields["type"].default for kind in _OF_MESHES]
+            raise CaseError("a wall of a mesh cannot be this", key=key, found=part.type,
+                            valid=valid)  # fmt: skip
 
     def _check_periodic(self, name: str, walls: Mapping[str, WallSection]) -> None:
         """A species that leaves through one face comes in through the opposite one."""
@@ -279,6 +295,7 @@ def domain_of(section: DomainSection) -> Domain:
             return Ball(section.radius, section.dimension)
         case ShellDomain():
             return Shell(section.inner, section.outer, section.dimension)
+    raise TypeError(f"a {type(section).__name__} is made of its mesh")
 
 
 def check_case(case: Case) -> float:
@@ -311,8 +328,8 @@ def values_at(expression: Expression, points: Floats) -> npt.NDArray[np.float64]
 
 def force_of(potential: Expression, domain: Any) -> Callable[[Floats], Floats]:
     """-grad U, by central differences whose error is far below that of any time step."""
-    extent = np.subtract(domain.upper, domain.lower)
-    steps = _SMALL * extent
+    lower, upper = extent(domain)
+    steps = _SMALL * np.subtract(upper, lower)
 
     def force(points: Floats) -> Floats:
         found = np.empty_like(points)

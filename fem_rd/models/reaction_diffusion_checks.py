@@ -66,7 +66,7 @@ def _values(
 ) -> Iterator[CaseError]:
     """Negative values of expressions at time 0; of numbers, the case has found them. Collective."""
     for key, value, points in _not_negative(section, chemistry, domain):
-        env = {**coordinates_by_name(points), "t": 0.0}
+        env = {**coordinates_by_name(points), "t": np.zeros(len(points))}
         values = np.broadcast_to(np.asarray(value.evaluate(env), dtype=float), (len(points),))
         sizes = np.abs(values[np.isfinite(values)])
         largest = domain.mesh.comm.allreduce(float(sizes.max(initial=0.0)), MPI.MAX)
@@ -110,6 +110,8 @@ def _boundary_points(domain: Domain, boundary: str) -> Array:
     """Mesh nodes of this rank's facets of a boundary, shape (n, 3)."""
     mesh, dimension = domain.mesh, domain.mesh.topology.dim
     facets = domain.facet_tags.find(domain.boundaries[boundary])
+    if not len(facets):  # as on ranks that are elsewhere: DOLFINx would divide by zero
+        return np.zeros((0, 3))
     mesh.topology.create_connectivity(dimension - 1, dimension)
     nodes = entities_to_geometry(mesh, dimension - 1, facets)
     points: Array = mesh.geometry.x[np.unique(nodes)]

@@ -26,7 +26,7 @@ class ModelKind:
     place: str
     schemes: tuple[str, ...]
     tolerance: float = 1e-4
-    mesh: bool = True
+    mesh: bool | Literal["optional"] = True
     chemistry: bool | Literal["optional"] = False
 
     @property
@@ -47,6 +47,6 @@ SECTIONS = {
         f"{_HERE}.well_mixed:WellMixedSection", (), tolerance=1e-8, mesh=False, chemistry=True
     ),
     "particles": ModelKind(
-        f"{_HERE}.particles:ParticlesSection", (), mesh=False, chemistry="optional"
+        f"{_HERE}.particles:ParticlesSection", (), mesh="optional", chemistry="optional"
     ),
 }

@@ -83,6 +83,19 @@ class ShellDomain(Section):
         return self
 
 
+class MeshDomain(Section):
+    """A region of the mesh of the section [mesh], of straight cells. Walls: its boundaries, and
+    to_OTHER where another region of that name begins.
+    """
+
+    type: Literal["mesh"] = Field(default="mesh", description="kind of domain")
+    region: str | None = Field(
+        default=None,
+        description="region of the mesh; the whole mesh if not given, which must be one region",
+        examples=["domain"],
+    )
+
+
 class ReflectingWall(Section):
     """Nothing passes: what a wall is that is not named."""
 
@@ -167,6 +180,7 @@ class OpenWall(Section):
 
 DOMAINS: dict[str, type[Section]] = {
     "interval": IntervalDomain, "box": BoxDomain, "ball": BallDomain, "shell": ShellDomain,
+    "mesh": MeshDomain,
 }  # fmt: skip
 WALLS: dict[str, type[Section]] = {
     "reflecting": ReflectingWall, "periodic": PeriodicWall, "absorbing": AbsorbingWall,
@@ -210,12 +224,13 @@ def _kind(value: Any) -> str | None:
     return None if kind is None else f"<{kind}>"
 
 
-DomainSection = IntervalDomain | BoxDomain | BallDomain | ShellDomain
+DomainSection = IntervalDomain | BoxDomain | BallDomain | ShellDomain | MeshDomain
 DomainField = Annotated[
     Annotated[IntervalDomain, Tag("<interval>")]
     | Annotated[BoxDomain, Tag("<box>")]
     | Annotated[BallDomain, Tag("<ball>")]
-    | Annotated[ShellDomain, Tag("<shell>")],
+    | Annotated[ShellDomain, Tag("<shell>")]
+    | Annotated[MeshDomain, Tag("<mesh>")],
     Discriminator(_kind),
     BeforeValidator(_known(DOMAINS, "domain")),
 ]

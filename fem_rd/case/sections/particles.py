@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, StrictInt, model_validator
 from fem_rd.case.base import Section
 from fem_rd.case.quantities import Bounds, Coefficient, Quantity, as_pydantic
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
-from fem_rd.case.sections.particle_places import DomainField, WallField
+from fem_rd.case.sections.particle_places import DomainField, MeshDomain, WallField
 from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE, Expression
 
@@ -183,3 +183,18 @@ class ParticlesSection(Section):
         description="what is measured over time",
         examples=[{"begin": 1.0, "flux": "right"}],
     )
+
+    @property
+    def on_mesh(self) -> bool:
+        """Whether the section [mesh] is needed; it is of no use otherwise."""
+        return isinstance(self.domain, MeshDomain)
+
+    @model_validator(mode="after")
+    def _can_fly(self) -> Self:
+        if self.on_mesh and self.dynamics == "langevin":
+            error = CaseError(
+                "in a mesh, molecules have no velocities",
+                key=".dynamics", found="langevin", valid="brownian",
+            )  # fmt: skip
+            raise as_pydantic(error)
+        return self

@@ -85,6 +85,18 @@ class Conservation:
             parts[0, i] = self._supplied(i, time) - through - moved
         self._change(parts, slopes)
 
+    def missing(self, time: float, values: Array, slopes: Array) -> Array:
+        """What f - K u - M u' sums to over the free rows of each species. Collective.
+
+        Round-off in K u, however large u is, does not enter.
+        """
+        found = np.zeros(len(values))
+        for i, sums in enumerate(self._sums):
+            through = float(sums.stiffness @ values[i][sums.unknowns])
+            found[i] = self._supplied(i, time) - through - float(sums.mass @ slopes[i])
+        self._problem.comm.Allreduce(MPI.IN_PLACE, found)
+        return found
+
     def _supplied(self, i: int, time: float) -> float:
         """This rank's sum of the loads over the free unknowns."""
         species = self._problem.species[i]

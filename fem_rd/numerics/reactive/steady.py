@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from mpi4py import MPI
 from petsc4py import PETSc
 
 from fem_rd.errors import NumericalError
 from fem_rd.numerics.march import account, restore_account
+from fem_rd.numerics.reactive.conservation import Conservation
 from fem_rd.numerics.reactive.coupled import CoupledMatrix
 from fem_rd.numerics.reactive.norm import SpeciesNorm
 from fem_rd.numerics.reactive.problem import Fields, ReactiveProblem
@@ -88,7 +88,7 @@ class _Search:
 
     def __init__(self, problem: ReactiveProblem, options: SolverOptions) -> None:
         self._problem = problem
-        self._transport = Transport(problem, options)
+        self._transport, self._conservation = Transport(problem, options), Conservation(problem)
         self._matrix = CoupledMatrix(problem)
         self._solver = CoupledSolver(problem.comm, replace(options, tolerance=_LINEAR))
         self._rhs, self._correction = self._matrix.vector(), self._matrix.vector()
@@ -149,10 +149,8 @@ class _Search:
 
         Where values grow without end, they hide what is missing: changes are small beside them.
         """
-        self._speed(time)
-        missing = self.residual.array.sum(axis=1)
-        self._problem.comm.Allreduce(MPI.IN_PLACE, missing)
         moved = np.abs(self.flows(time)).max(initial=0.0)
+        missing = self._conservation.missing(time, self.now.array, self._slope.array)
         return bool(np.abs(missing).max() <= _BALANCED * moved)
 
     def _pseudo_step(self, time: float, size: float) -> float:
