@@ -28,7 +28,8 @@ MISTAKES = {
         "outputs: unknown key; did you mean 'output'?; valid: checkpoint, mesh, model, output, "
         "parameters, smoluchowski, solver, time, title, units"]),
     "no model": ('model = "smoluchowski"', "", [
-        "model: the key is missing; valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
+        "model: the key is missing; "
+        "valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
     "unknown model": ('model = "smoluchowski"', 'model = "smoluchovski"', [
         "model: unknown model; did you mean 'smoluchowski'?; found 'smoluchovski'; "
         "valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),

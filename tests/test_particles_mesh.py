@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from cases import Run, build, call, run, values_of, write_case
 from ranks import run_on_ranks
+from scipy.special import iv as i_nu
 
 from fem_rd.case.case import read_case
 from fem_rd.case.loading import load_case
@@ -38,6 +39,18 @@ type = "absorbing"
 [time]
 end = 0.2
 step = 0.002
+"""
+MESH = """
+[mesh]
+builtin = "rectangle"
+upper = [1.0, 0.5]
+cells = [8, 4]
+"""
+DISC = 'type = "ball"\nradius = 1\ndimension = 2'
+AVERAGE = """
+[particles.averages.mean_x]
+species = "A"
+of = "x"
 """
 REACTIONS = """
 [chemistry.reactions.meet]
@@ -114,6 +127,22 @@ def test_the_survivors_are_those_of_a_slab(tmp_path):
     assert found["left_A_right"] + found["count_A"] == pytest.approx(3000)
 
 
+@pytest.mark.parametrize("domain", ["mesh", "ball"])
+def test_the_distribution_in_a_potential_is_that_of_boltzmann(domain, tmp_path):
+    """Mean x with U = -2 x, in the unit rectangle of the mesh, and in a unit disc."""
+    text = SLAB.replace("[particles.walls.right]\ntype = \"absorbing\"\n", AVERAGE)
+    text = text.replace("diffusion = 1.0", "diffusion = 1.0\npotential = \"-2*x\"")
+    expected = (math.e**2 + 1) / (2 * (math.e**2 - 1))
+    if domain == "ball":
+        text = text.replace(MESH, "\n").replace('type = "mesh"', DISC)
+        expected = i_nu(2, 2.0) / i_nu(1, 2.0)
+    model = build(tmp_path, text, "time.end=1", "time.step=0.001")
+    while model.time < 1 - 1e-12:
+        model.advance(1.0)
+    found = {one.name: one for one in model.observables()}["mean_x"]
+    assert abs(found.value - expected) < 3 * found.error + 1e-3
+
+
 def test_a_region_ends_where_another_begins(tmp_path):
     """The wall to the other region takes up kappa c: slowest mode of mu tan mu = kappa."""
     (tmp_path / "halves.geo").write_text(GEOMETRY)
@@ -149,17 +178,17 @@ def test_ranks_and_resuming_change_no_bit(tmp_path):
 
 MISTAKES = {
     "no mesh": (
-        SLAB.replace('[mesh]\nbuiltin = "rectangle"\nupper = [1.0, 0.5]\ncells = [8, 4]\n', ""),
+        SLAB.replace(MESH, "\n"),
         "mesh: the section is missing; valid: a mesh, for particles.domain.type = 'mesh'"),
     "a mesh of no use": (
-        SLAB.replace('type = "mesh"', 'type = "ball"\nradius = 1\ndimension = 2'),
+        SLAB.replace('type = "mesh"', DISC),
         "particles.domain: has a form of its own and needs no section \\[mesh\\]; found 'ball'"),
     "velocities": (
         SLAB.replace("seed = 5", 'dynamics = "langevin"'),
         "particles.dynamics: in a mesh, molecules have no velocities; found 'langevin'"),
     "region": (
         SLAB.replace('type = "mesh"', 'type = "mesh"\nregion = "inside"'),
-        "particles.domain.region: the mesh has no such region; found 'inside'"),
+        "particles.domain: the mesh has no such region; found 'inside'"),
     "wall": (
         SLAB.replace("walls.right", "walls.rigth"),
         "particles.walls.rigth: the domain has no such wall; did you mean 'right'"),

@@ -104,10 +104,16 @@ def test_free_energy_falls_by_what_is_dissipated(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", ["2*x", "x + 0.3*cos(pi*x)"])
 def test_free_energy_holds_the_energy_in_potentials(tmp_path: Path, other: str) -> None:
     """Also where the species of a reaction have different ones, which drives it in a circle."""
-    text = DRIFT.replace('potential = "2*x"\ninitial = 0.5', f'potential = "{other}"\ninitial = 0.5')
-    text = text.replace("[reaction-diffusion.species.A]", "[reaction-diffusion]\n"
-                        "thermodynamics = true\n[reaction-diffusion.species.A]")  # fmt: skip
-    text = text.replace("end = 20.0\ntolerance = 1e-5", 'end = 2.0\nscheme = "ark3"\ntolerance = 1e-7')
+    changes = {
+        'potential = "2*x"\ninitial = 0.5': f'potential = "{other}"\ninitial = 0.5',
+        "[reaction-diffusion.species.A]":
+            "[reaction-diffusion]\nthermodynamics = true\n[reaction-diffusion.species.A]",
+        "end = 20.0\ntolerance = 1e-5": 'end = 2.0\nscheme = "ark3"\ntolerance = 1e-7',
+    }  # fmt: skip
+    text = DRIFT
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
     found = run(write_case(tmp_path / "case", text), tmp_path / "out").series
     change = found["free_energy"] - found["free_energy"][0]
     assert change == pytest.approx(-dissipated(found), abs=1e-3 * np.abs(change).max())

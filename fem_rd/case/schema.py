@@ -240,7 +240,8 @@ class TimeSection(Section):
     )
     tolerance: Annotated[float | None, Quantity("1", Bounds(above=0.0, below=1.0))] = Field(
         default=None,
-        description="relative local error of adaptive steps (if not given 1e-4, well-mixed 1e-8); not with `step`",
+        description="relative local error of adaptive steps (if not given 1e-4, well-mixed 1e-8); "
+        "not with `step`",
         examples=[1e-4],
     )
     initial_step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(

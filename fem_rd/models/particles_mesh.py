@@ -14,14 +14,13 @@ def region_of(section: MeshDomain, domain: Domain) -> MeshRegion:
 
     Raises `CaseError` where the section does not tell which it is, or cannot have it.
     """
-    key = "particles.domain.region"
     if section.region is None and len(domain.regions) > 1:
         message = "the mesh has several regions: the key is missing"
-        raise CaseError(message, key=key, valid=domain.regions)
+        raise CaseError(message, key="particles.domain.region", valid=domain.regions)
     try:
         cells = region_arrays(domain, section.region)
     except CaseError as error:
-        raise error.at(key=key) from None
+        raise error.at(key="particles.domain") from None
     if cells is None:
         raise TypeError("the cells are on every rank")
     return MeshRegion(cells)

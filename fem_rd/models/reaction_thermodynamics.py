@@ -2,8 +2,8 @@
 
 Of the reactions: free energy phi, entropy production sigma and chemical motive force cmf per volume
 (chemical-thermodynamics eq. 7, 10). Of diffusion: |J|^2/(D c) = D exp(-U) |grad g|^2 / g with the
-activity g = c exp(U). Energies U in a potential count with the free energy, F = phi + sum c U, and what
-reactions change of them with the motive force, cmf + sum_i U_i dc_i/dt. In a closed box
+activity g = c exp(U). Energies U in a potential count with the free energy, F = phi + sum c U, and
+what reactions change of them with the motive force, cmf + sum_i U_i dc_i/dt. In a closed box
 d(int F)/dt = int cmf - int sigma - dissipation.
 """
 
