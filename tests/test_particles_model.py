@@ -1,149 +1,27 @@
-"""The particles model: rows, observables against closed forms, ranks, resuming, mistakes."""
+"""The particles model: rows and observables against closed forms."""
 
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from cases import build, call, results, run, values_of, write_case
-from ranks import run_on_ranks
+from cases import build, run, values_of, write_case
+from particle_runs import (
+    BOX,
+    REACTING,
+    SLAB,
+    score,
+    table,
+    to_end,
+    with_scheme,
+)
 
-from fem_rd.case.loading import load_case
-from fem_rd.errors import CaseError, CaseErrors, NumericalError
+from fem_rd.errors import CaseError
 from fem_rd.exact.open_boundary import effective_plane, slab_flux
 from fem_rd.exact.open_end_of_step import strang_plateau
 from fem_rd.exact.open_numbers import OpenSlab
-from fem_rd.models.protocol import Model
-from fem_rd.state import State
-
-BOX = """
-model = "particles"
-[particles]
-seed = 2
-replicas = 3
-[particles.domain]
-type = "box"
-upper = [1, 1, 1]
-[particles.species.A]
-diffusion = 1.0
-number = 2000
-place = [0.25, 0.5, 0.5]
-[particles.averages.mode]
-species = "A"
-of = "cos(pi*x)"
-[particles.measure]
-bins = 4
-[time]
-end = 0.1
-step = 0.01
-"""
-SLAB = """
-model = "particles"
-[particles]
-seed = 3
-replicas = 3
-[particles.domain]
-type = "box"
-upper = [1, 4]
-[particles.species.A]
-diffusion = 1.0
-concentration = "200*(1 - x)"
-[particles.walls.left]
-type = "open"
-concentration = 200.0
-scheme = "crossing"
-width = 0.2
-[particles.walls.right]
-type = "open"
-concentration = 0.0
-scheme = "crossing"
-width = 0.2
-[particles.walls.front]
-type = "periodic"
-[particles.walls.back]
-type = "periodic"
-[particles.measure]
-begin = 0.5
-flux = "right"
-bins = 5
-lags = [0.01]
-[time]
-end = 4.5
-step = 0.002
-"""
-REACTING = """
-model = "particles"
-[chemistry.reactions.birth]
-equation = "0 -> A"
-rate = 20.0
-[chemistry.reactions.pair]
-equation = "A + B -> B"
-combination_rate = 1.0
-radius = 0.2
-[chemistry.reactions.turn]
-equation = "A <-> C"
-rate = 1.0
-reverse_rate = 2.0
-[particles]
-seed = 4
-replicas = 5
-[particles.domain]
-type = "box"
-upper = [1, 1]
-[particles.species.A]
-diffusion = 0.1
-concentration = 20.0
-[particles.species.B]
-diffusion = 0.0
-number = 3
-[particles.species.C]
-diffusion = 0.05
-[particles.species.C.walls.left]
-type = "absorbing"
-[particles.walls.right]
-type = "open"
-concentration = "3 + t"
-[particles.measure]
-begin = 0.1
-every = 0.05
-bins = 3
-lags = [0.02, 0.1]
-[time]
-end = 0.5
-step = 0.01
-[output]
-fields_every = 0.1
-"""
-
-
-def to_end(model: Model, *stops: float) -> dict[str, float]:
-    for stop in stops:
-        while model.time < stop:
-            model.advance(stop)
-    return values_of(model)
-
-
-def score(model: Model, name: str, expected: float) -> float:
-    """Standard errors between an observable and what it should be."""
-    found = next(one for one in model.observables() if one.name == name)
-    assert found.error is not None and found.error > 0
-    return (found.value - expected) / found.error
-
-
-def without_mean_of_none(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
-
-
-def table(path: Path) -> dict[str, np.ndarray]:
-    rows = list(csv.reader(path.open()))
-    return dict(zip(rows[0], np.array(rows[1:], dtype=float).T, strict=True))
-
-
-# ---- motion and walls
 
 
 def test_a_mode_of_a_closed_box_decays(tmp_path):
@@ -202,11 +80,6 @@ def test_a_partially_absorbing_wall_takes_what_kappa_says(tmp_path):
 
 
 # ---- reservoirs
-
-
-def with_scheme(text: str, scheme: str) -> str:
-    changed = text.replace('"crossing"', f'"{scheme}"')
-    return changed.replace("width = 0.2\n", "") if scheme == "layer-strang" else changed
 
 
 @pytest.mark.parametrize("scheme", ["crossing", "layer", "layer-matched"])
@@ -371,138 +244,3 @@ def test_concentrations_with_units_become_molecules(tmp_path):
 
 
 # ---- ranks and resuming
-
-
-def test_a_resumed_run_is_the_same_to_the_bit(tmp_path):
-    whole, first, second = (build(tmp_path, REACTING) for _ in range(3))
-    values_of(whole)
-    expected = to_end(whole, 0.25, 0.5)
-    to_end(first, 0.25)
-    saved = first.state()
-    before = {name: np.array(value) for name, value in saved.distributed.items()}
-    to_end(first, 0.5)
-    assert all((saved.distributed[name] == value).all() for name, value in before.items())
-    second.restore(State(before, dict(saved.replicated)))
-    assert second.time == 0.25
-    assert without_mean_of_none(to_end(second, 0.5)) == without_mean_of_none(expected)
-    assert second.steps == whole.steps
-    for name, value in whole.state().distributed.items():
-        assert value.dtype == np.float64
-        assert (second.state().distributed[name] == value).all(), name
-
-
-def same_files(one: Path, other: Path) -> None:
-    for name in ("observables.csv", "profiles.csv"):
-        assert (one / name).read_text() == (other / name).read_text(), name
-    with h5py.File(one / "particles.vtkhdf") as first, h5py.File(
-        other / "particles.vtkhdf"
-    ) as second:
-        for name in ("Points", "PointData/id", "PointData/species", "Steps/Values"):
-            assert np.array_equal(first[f"VTKHDF/{name}"][:], second[f"VTKHDF/{name}"][:]), name
-
-
-def test_an_interrupted_run_goes_on_from_its_checkpoint(tmp_path):
-    case = write_case(tmp_path / "case", REACTING + "[checkpoint]\nsteps = 1\n")
-    run(case, tmp_path / "whole")
-    run(case, tmp_path / "part")
-    newest = sorted((tmp_path / "part/checkpoint").glob("step-*.npz"))
-    newest[-1].unlink()
-    assert call("resume", tmp_path / "part") == 0
-    same_files(tmp_path / "whole", tmp_path / "part")
-
-
-@pytest.mark.mpi
-def test_one_two_and_three_ranks_have_the_same_trajectories(tmp_path):
-    """Also with fewer replicas than ranks, and resumed on another number of them."""
-    case = write_case(tmp_path / "case", REACTING + "[checkpoint]\nsteps = 1\n")
-    for replicas, more in ((5, (2, 3)), (2, (3,))):
-        setting = f"particles.replicas={replicas}"
-        run(case, tmp_path / f"{replicas}-on-1", setting)
-        for ranks in more:
-            name = f"{replicas}-on-{ranks}"
-            words = ["-m", "fem_rd", "run", str(case), "-o", name, "--set", setting]
-            ended = run_on_ranks(ranks, words, tmp_path)
-            assert ended.returncode == 0, ended.stderr
-            same_files(tmp_path / f"{replicas}-on-1", tmp_path / name)
-    newest = sorted((tmp_path / "5-on-3/checkpoint").glob("step-*.npz"))
-    newest[-1].unlink()
-    ended = run_on_ranks(2, ["-m", "fem_rd", "resume", "5-on-3"], tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    same_files(tmp_path / "5-on-1", tmp_path / "5-on-3")
-    assert results(tmp_path / "5-on-3").summary["status"] == "done"
-
-
-# ---- mistakes and warnings
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (("step = 0.002", "tolerance = 1e-3"), "time.step: particles go on in time"),
-        (("[time]\nend = 4.5\nstep = 0.002", ""), "time: particles go on in time"),
-        (("walls.left]", "walls.lfet]"), "particles.walls.lfet: the domain has no such wall; did"),
-        (('type = "box"', 'type = "bxo"'), "unknown type; did you mean 'box'"),
-        (('type = "box"\n', ""), "the type of the domain is missing"),
-        (('"crossing"', '"layer-mached"'), "unknown value; did you mean 'layer-matched'"),
-        (('"crossing"\nwidth = 0.2', '"layer"'), "needs the width of its layer"),
-        (('"crossing"', '"layer-strang"'), r"walls.left: layer-strang: the width must be sqrt"),
-        (("lags = [0.01]\n[time]\nend = 4.5\nstep = 0.002", "[time]\nend = 4.5\nstep = 0.1"),
-         "particles.walls.left: crossing: a step"),
-        (('flux = "right"', 'flux = "front"'), "measure.flux: nothing passes this wall"),
-        (("lags = [0.01]", "lags = [0.0111]"), r"lags\[0\]: must be a multiple of time.step"),
-        (("begin = 0.5\n", ""), "measure.lags: needs averages over time"),
-        (("begin = 0.5", "begin = 5"), "measure.begin: must be before the end"),
-        (("bins = 5", 'bins = 5\naxis = "r"'), "measure.axis: profiles of this domain"),
-        (("diffusion = 1.0", "diffusion = 1.0\nplace = [0.5, 0.5]"), "says where, but not how"),
-        (("diffusion = 1.0", "diffusion = 1.0\nfriction = 1.0"), "is for the dynamics langevin"),
-        (("seed = 3", 'seed = 3\ndynamics = "langevin"'), "needs a friction"),
-        (('"200*(1 - x)"', '"200*(0.5 - x)"'), "must not be negative, nor infinite"),
-        (('"200*(1 - x)"', "1e12"), "the particles need"),
-        (('back]\ntype = "periodic"', 'back]\ntype = "reflecting"'), "must both be periodic"),
-        (("seed = 3", "seed = 3\nreplicas2 = 2"), "unknown key; did you mean 'replicas'"),
-        (("upper = [1, 4]", "upper = [1, -4]"), "domain.upper: must exceed lower"),
-    ],
-)
-def test_mistakes_are_named(tmp_path, change, message):
-    assert change[0] in SLAB
-    with pytest.raises((CaseError, CaseErrors), match=message):
-        build(tmp_path, SLAB.replace(*change))
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (("rate = 1.0\nradius = 0.2", "rate = 1.0"), "radius"),
-        (("[particles.species.C]", "[particles.species.X]\ndiffusion = 1\n[particles.species.C]"),
-         "takes part in no reaction"),
-        (("radius = 0.2", 'radius = 0.2\nregion = "core"'), "this domain has no regions"),
-    ],
-)
-def test_what_particles_cannot_do_is_named(tmp_path, change, message):
-    assert change[0] in REACTING
-    with pytest.raises((CaseError, CaseErrors), match=message):
-        build(tmp_path, REACTING.replace(*change))
-
-
-def test_a_step_that_is_too_long_for_the_walls_is_refused_before_the_run(tmp_path):
-    text = with_scheme(SLAB, "layer-strang").replace("lags = [0.01]", "")
-    with pytest.raises(NumericalError, match="two walls that are 1 apart"):
-        build(tmp_path, text, "time.step=0.02")
-
-
-def test_a_long_step_is_warned_of(tmp_path, capfd):
-    case = write_case(tmp_path / "case", REACTING)
-    assert call("check", case, "--set", "time.step=0.05", "--set", "particles.measure.lags=[]") == 0
-    said = capfd.readouterr()
-    assert "is long for the radius 0.2 of the reaction pair" in said.out + said.err
-    assert "memory of particles" in said.out + said.err
-
-
-def test_the_case_reads_back_as_itself(tmp_path):
-    case = load_case(write_case(tmp_path / "case", REACTING), [])
-    again = load_case(case.path, [])
-    assert again.section == case.section
-    assert case.resolved["particles"]["species"]["C"]["walls"]["left"] == {
-        "type": "absorbing",
-        "bridge": True,
-    }

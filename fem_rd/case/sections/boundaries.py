@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from fem_rd.case.base import Section
 from fem_rd.case.quantities import Coefficient, Quantity, as_pydantic
 from fem_rd.case.schema import NOT_NEGATIVE
-from fem_rd.errors import CaseError, nearest
+from fem_rd.case.sections.kinds import kind_of, known_kind
+from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 ZERO = Expression.constant(0.0)
@@ -103,26 +104,6 @@ _KINDS: dict[str, type[Section]] = {
 }  # fmt: skip
 
 
-def _known_kind(value: object) -> object:
-    """The boundary itself where its type is known."""
-    if not isinstance(value, dict):
-        return value
-    kind = value.get("type")
-    if kind is None:
-        error = CaseError("the type of the boundary is missing", key=".type", valid=_KINDS)
-        raise as_pydantic(error)
-    if not isinstance(kind, str) or kind not in _KINDS:
-        hint = nearest(str(kind), _KINDS)
-        error = CaseError(f"unknown type{hint}", key=".type", found=kind, valid=_KINDS)
-        raise as_pydantic(error)
-    return value
-
-
-def _kind(value: object) -> str | None:
-    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return None if kind is None else f"<{kind}>"
-
-
 Boundary = Dirichlet | Robin | Flux | Reflecting | FarField
 BoundaryField = Annotated[
     Annotated[Dirichlet, Tag("<dirichlet>")]
@@ -130,6 +111,6 @@ BoundaryField = Annotated[
     | Annotated[Flux, Tag("<flux>")]
     | Annotated[Reflecting, Tag("<reflecting>")]
     | Annotated[FarField, Tag("<far-field>")],
-    Discriminator(_kind),
-    BeforeValidator(_known_kind),
+    Discriminator(kind_of),
+    BeforeValidator(known_kind(_KINDS, "boundary")),
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, StrictBool, Tag, model_validator
 
 from fem_rd.case.base import Section
 from fem_rd.case.quantities import Coefficient, Quantity, as_pydantic
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
-from fem_rd.errors import CaseError, nearest
+from fem_rd.case.sections.kinds import kind_of, known_kind
+from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import Expression
 
 Length = Annotated[float, Quantity("length", POSITIVE)]
@@ -200,30 +200,6 @@ def _check_corners(lower: tuple[float, ...], upper: tuple[float, ...]) -> None:
         raise as_pydantic(error)
 
 
-def _known(kinds: Mapping[str, type[Section]], what: str) -> Callable[[object], object]:
-    """A check that the type of a table is one of these kinds."""
-
-    def check(value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        kind = value.get("type")
-        if kind is None:
-            error = CaseError(f"the type of the {what} is missing", key=".type", valid=kinds)
-            raise as_pydantic(error)
-        if not isinstance(kind, str) or kind not in kinds:
-            hint = nearest(str(kind), kinds)
-            error = CaseError(f"unknown type{hint}", key=".type", found=kind, valid=kinds)
-            raise as_pydantic(error)
-        return value
-
-    return check
-
-
-def _kind(value: Any) -> str | None:
-    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return None if kind is None else f"<{kind}>"
-
-
 DomainSection = IntervalDomain | BoxDomain | BallDomain | ShellDomain | MeshDomain
 DomainField = Annotated[
     Annotated[IntervalDomain, Tag("<interval>")]
@@ -231,8 +207,8 @@ DomainField = Annotated[
     | Annotated[BallDomain, Tag("<ball>")]
     | Annotated[ShellDomain, Tag("<shell>")]
     | Annotated[MeshDomain, Tag("<mesh>")],
-    Discriminator(_kind),
-    BeforeValidator(_known(DOMAINS, "domain")),
+    Discriminator(kind_of),
+    BeforeValidator(known_kind(DOMAINS, "domain")),
 ]
 WallSection = ReflectingWall | PeriodicWall | AbsorbingWall | PartiallyAbsorbingWall | OpenWall
 WallField = Annotated[
@@ -241,6 +217,6 @@ WallField = Annotated[
     | Annotated[AbsorbingWall, Tag("<absorbing>")]
     | Annotated[PartiallyAbsorbingWall, Tag("<partially-absorbing>")]
     | Annotated[OpenWall, Tag("<open>")],
-    Discriminator(_kind),
-    BeforeValidator(_known(WALLS, "wall")),
+    Discriminator(kind_of),
+    BeforeValidator(known_kind(WALLS, "wall")),
 ]
