@@ -32,7 +32,9 @@ class CaseError(FemRdError):
         found: object = None,
         valid: str | Collection[str] | None = None,
     ) -> None:
-        self.message, self.file, self.key, self.found, self.valid = message, file, key, found, valid
+        self.message, self.file, self.key, self.found = message, file, key, found
+        # the names alone: errors travel between ranks, and what the names are of may not
+        self.valid = valid if valid is None or isinstance(valid, str) else tuple(map(str, valid))
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
