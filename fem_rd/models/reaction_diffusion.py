@@ -61,7 +61,7 @@ class ReactionDiffusionModel:
             )
         self._functions = [self._place.function(name) for name in self._network.species]
         problem = ReactiveProblem(
-            problems, self._sources, self._account.flows, self._measure(), self._sources
+            problems, self._sources, self._account.flows, self._sources.measure, self._sources
         )
         with log.phase("solve"):
             self._march = march_for(case, problem, self._initial(), domain.dimension)
@@ -162,11 +162,6 @@ class ReactionDiffusionModel:
                 values *= 1.0 + species.noise * noise_at(self._place, self._section.seed, name)
             initial.append(transport.activity(values))
         return initial
-
-    def _measure(self) -> Array | None:
-        """What makes concentrations of the unknowns; None where they are that already."""
-        boltzmann = np.array([transport.boltzmann_at_nodes for transport in self._transports])
-        return None if np.all(boltzmann == 1.0) else boltzmann
 
     def _add_functionals(self) -> None:
         section, species = self._section, self._network.species

@@ -22,7 +22,8 @@ class ReactionSources:
     """Sources of the unknowns by all reactions of a case, local and nonlocal.
 
     The unknowns are activities u = c exp(U), so du/dt = exp(U) dc/dt; without potentials they are
-    the concentrations themselves and nothing is copied.
+    the concentrations themselves and nothing is copied. ``measure``, shape (species, nodes), makes
+    concentrations of the unknowns; it is None where they are that already.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class ReactionSources:
         self.volumes = place.volumes
         boltzmann = np.array([transport.boltzmann_at_nodes for transport in transports])
         self.factors: Array = 1.0 / boltzmann
-        self._boltzmann = None if np.all(boltzmann == 1.0) else boltzmann
+        self.measure = None if np.all(boltzmann == 1.0) else boltzmann
         self._local = np.array([each in local for each in network.reactions])
         self._nonlocal = _nonlocal(chemistry, place)
 
@@ -49,7 +50,7 @@ class ReactionSources:
 
     def concentrations(self, values: Array) -> Array:
         """c of the unknowns, both of shape (species, nodes)."""
-        return values if self._boltzmann is None else values * self._boltzmann
+        return values if self.measure is None else values * self.measure
 
     def evaluate(self, time: float, values: Array, out: Array) -> None:
         """The rate of change of each unknown by reactions, into ``out``. Collective."""
@@ -57,7 +58,7 @@ class ReactionSources:
         self.nodal.sources(time, concentrations, out)
         if self._nonlocal is not None:
             self._nonlocal.add_sources(time, concentrations, out)
-        if self._boltzmann is not None:
+        if self.measure is not None:
             out *= self.factors
 
     def totals(self, time: float, values: Array) -> Array:
@@ -84,9 +85,9 @@ class ReactionSources:
     def jacobian(self, time: float, values: Array) -> Array:
         """d source_i / d u_j for each pair of the pattern, shape (pairs, nodes)."""
         entries: Array = self.nodal.jacobian(time, self.concentrations(values))
-        if self._boltzmann is not None:
+        if self.measure is not None:
             for row, (i, j) in enumerate(self.pattern):
-                entries[row] *= self._boltzmann[j] * self.factors[i]
+                entries[row] *= self.measure[j] * self.factors[i]
         return entries
 
 
