@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic import AfterValidator, GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from fem_rd.case.base import joined
@@ -207,6 +207,17 @@ def reader_schema(read: Any) -> CoreSchema:
             raise as_pydantic(error) from None
 
     return core_schema.with_info_plain_validator_function(validate)
+
+
+def at_least(least: int) -> AfterValidator:
+    """A check that a count is not below ``least``."""
+
+    def check(count: int) -> int:
+        if count < least:
+            raise as_pydantic(CaseError(f"must be at least {least}", found=count))
+        return count
+
+    return AfterValidator(check)
 
 
 def as_pydantic(error: CaseError) -> PydanticCustomError:

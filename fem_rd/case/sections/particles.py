@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from fem_rd.case.base import Section
-from fem_rd.case.quantities import Bounds, Coefficient, Quantity, as_pydantic
+from fem_rd.case.quantities import Bounds, Coefficient, Quantity, as_pydantic, at_least
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
 from fem_rd.case.sections.particle_places import DomainField, MeshDomain, WallField
 from fem_rd.errors import CaseError
@@ -19,22 +19,13 @@ from fem_rd.expressions.expression import SPACE, Expression
 Time = Annotated[float, Quantity("time", POSITIVE)]
 
 
-def _at_least(least: int) -> AfterValidator:
-    def check(count: int) -> int:
-        if count < least:
-            raise as_pydantic(CaseError(f"must be at least {least}", found=count))
-        return count
-
-    return AfterValidator(check)
-
-
 class ParticleSpecies(Section):
     """How the molecules of one species move, where they begin and what walls do to them."""
 
     diffusion: Annotated[float, Quantity("length^2/time", Bounds(least=0.0))] = Field(
         description="diffusion coefficient", examples=["0.5 nm^2/ns"]
     )
-    number: Annotated[StrictInt, _at_least(0)] | None = Field(
+    number: Annotated[StrictInt, at_least(0)] | None = Field(
         default=None,
         description="molecules at time 0; spread evenly where neither `place` nor "
         "`concentration` is given",
@@ -94,7 +85,7 @@ class PairSection(Section):
     radius: Annotated[float, Quantity("length", POSITIVE)] = Field(
         description="largest distance", examples=[0.5]
     )
-    bins: Annotated[StrictInt, _at_least(1)] = Field(
+    bins: Annotated[StrictInt, at_least(1)] = Field(
         default=20, description="intervals of distance", examples=[20]
     )
 
@@ -131,7 +122,7 @@ class MeasureSection(Section):
         description="coordinate of the profiles; x, in balls and shells r, if not given",
         examples=["x"],
     )
-    bins: Annotated[StrictInt, _at_least(0)] = Field(
+    bins: Annotated[StrictInt, at_least(0)] = Field(
         default=0, description="intervals of the density profiles; 0: none", examples=[20]
     )
     pairs: PairSection | None = Field(
@@ -161,10 +152,10 @@ class ParticlesSection(Section):
         description="Brownian motion, or Langevin dynamics with inertia",
         examples=["langevin"],
     )
-    replicas: Annotated[StrictInt, _at_least(1)] = Field(
+    replicas: Annotated[StrictInt, at_least(1)] = Field(
         default=1, description="number of independent copies of the system", examples=[16]
     )
-    seed: Annotated[StrictInt, _at_least(0)] = Field(
+    seed: Annotated[StrictInt, at_least(0)] = Field(
         default=0, description="seed of the random numbers", examples=[1]
     )
     averages: dict[str, Average] = Field(

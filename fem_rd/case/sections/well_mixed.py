@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from fem_rd.case.base import Section
-from fem_rd.case.quantities import Quantity, as_pydantic
+from fem_rd.case.quantities import Quantity, as_pydantic, at_least
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE
 from fem_rd.errors import CaseError
 
 REPLICAS = 1000
 STOCHASTIC, DETERMINISTIC = ("volume", "replicas", "seed"), ("thermodynamics", "cycle")
-
-
-def _at_least(least: int) -> AfterValidator:
-    def check(count: int) -> int:
-        if count < least:
-            raise as_pydantic(CaseError(f"must be at least {least}", found=count))
-        return count
-
-    return AfterValidator(check)
 
 
 class WellMixedSection(Section):
@@ -44,13 +35,13 @@ class WellMixedSection(Section):
         "if not given (stochastic)",
         examples=["1 um^3"],
     )
-    replicas: Annotated[StrictInt, _at_least(1)] | None = Field(
+    replicas: Annotated[StrictInt, at_least(1)] | None = Field(
         default=None,
         description=f"number of independent copies of the system, {REPLICAS} if not given "
         "(stochastic)",
         examples=[10000],
     )
-    seed: Annotated[StrictInt, _at_least(0)] | None = Field(
+    seed: Annotated[StrictInt, at_least(0)] | None = Field(
         default=None,
         description="seed of the random numbers, 0 if not given (stochastic)",
         examples=[1],
