@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from meshing import meshed
 from mpi4py import MPI
+from scipy.integrate import dblquad
 from scipy.special import elliprg
 
 from fem_rd.log import Log
@@ -39,6 +40,18 @@ def ellipsoid_area(a: float, b: float, c: float) -> float:
 
 def cap(radius: float, angle: float) -> float:
     return 2 * pi * radius**2 * (1 - cos(radians(angle)))
+
+
+def stalk(head: float, neck: float, length: float, dendrite: float) -> float:
+    """Volume of the neck of a spine, between the cylinder of the dendrite and the head."""
+    centre = dendrite + length + (head**2 - neck**2) ** 0.5
+
+    def height(angle: float, r: float) -> float:
+        return r * (
+            centre - (head**2 - r**2) ** 0.5 - (dendrite**2 - (r * np.sin(angle)) ** 2) ** 0.5
+        )
+
+    return float(dblquad(height, 0, neck, 0, 2 * pi)[0])
 
 
 # name, parameters, exact volumes by region, exact areas by boundary
@@ -124,6 +137,12 @@ EXAMPLES: list[Example] = [
             "obstacles": 6 * sphere(0.5),
             **{"left": 8.0, "right": 8.0, "front": 24.0, "back": 24.0, "bottom": 12.0, "top": 12.0},
         },
+    ),
+    (
+        "dendritic-spine",
+        {"size": 0.02, "growth": 0.1},
+        {"head": ball(0.3), "dendrite": 0.32 * pi + stalk(0.3, 0.1, 0.5, 0.4)},
+        {"synapse": cap(0.3, 45), "ends": 0.32 * pi},
     ),
     (
         "two-spheres",
