@@ -9,13 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Positions = Array | Mapping[str, Array]
+"""Where the unknowns are that a rank owns, (owned, 3): of all, or of each part of a state that has
+an order of its own, by the name that `State.within` gave it."""
 
 
 @dataclass(frozen=True)
 class State:
     """The state of a model or of a part of it.
 
-    ``distributed``: arrays whose last axis runs over this rank's owned unknowns.
+    ``distributed``: arrays whose last axis runs over this rank's owned unknowns, of the state or of
+    that part of it (`Positions`).
     ``replicated``: arrays that are the same on every rank; a number has the shape ().
     """
 

@@ -213,3 +213,35 @@ def test_a_facet_may_be_listed_twice_with_one_name() -> None:
     )
     domain = distribute(pack(again), MPI.COMM_SELF)
     assert domain.area("left") == pytest.approx(1.0, rel=1e-13)
+
+
+def test_regions_are_the_cells_between_their_corners() -> None:
+    regions = {"cell": {"upper": (0.5, 1.0, 1.0)}, "bath": {"lower": (1.5, 1 / 3, 0.5)}}
+    section = BuiltinMesh(builtin="box", upper=(2, 1, 1), cells=(4, 3, 2), regions=regions)
+    arrays = builtin_mesh(section)
+    x = arrays.points[arrays.cells].mean(axis=1)
+    bath = (x[:, 0] > 1.5) & (x[:, 1] > 1 / 3) & (x[:, 2] > 0.5)
+    assert np.array_equal(arrays.cell_tags == arrays.regions["cell"], x[:, 0] < 0.5)
+    assert np.array_equal(arrays.cell_tags == arrays.regions["bath"], bath)
+    domain = domain_of(section)
+    sizes = {part.name: part.size for part in domain.summary().regions}
+    assert sizes == pytest.approx({"domain": 2 - 1 / 2 - 1 / 6, "cell": 1 / 2, "bath": 1 / 6})
+
+
+def test_no_cell_is_left_over_where_regions_are_everything() -> None:
+    halves = {"left": {"upper": 1.0}, "right": {"lower": 1.0}}
+    section = BuiltinMesh(builtin="interval", upper=2.0, cells=4, regions=halves)
+    assert set(builtin_mesh(section).regions) == {"left", "right"}
+
+
+@pytest.mark.parametrize(
+    ("regions", "message"),
+    [
+        ({"a": {"upper": 1.5}, "b": {"lower": 1.0}}, "overlaps the region 'a'"),
+        ({"domain": {"upper": 1.0}}, "cells of no region"),
+    ],
+)
+def test_regions_that_cannot_be(regions: dict, message: str) -> None:
+    section = BuiltinMesh(builtin="interval", upper=2.0, cells=4, regions=regions)
+    with pytest.raises(CaseError, match=message):
+        builtin_mesh(section)

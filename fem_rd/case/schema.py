@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from fem_rd.case.base import Section
+from fem_rd.case.base import Section, joined
 from fem_rd.case.quantities import Bounds, Quantity, as_pydantic
 from fem_rd.case.units import UnitSystem, base_unit
 from fem_rd.errors import CaseError, nearest
@@ -24,6 +24,8 @@ POSITIVE = Bounds(above=0.0)
 NOT_NEGATIVE = Bounds(least=0.0)
 
 Preconditioner = Literal["auto", "icc", "sor", "hypre", "gamg", "pmg", "lu", "jacobi"]
+
+ON_LINE = 1e-6  # of a cell: corners of regions nearer than this to a grid line are on it
 
 MESH_FILES = (".msh", ".inp", ".xdmf", ".vtu")
 
@@ -132,11 +134,26 @@ class MeshFile(Section):
     )
 
 
+class BoxRegion(Section):
+    """A region of a structured mesh: the cells between two corners, which lie on its grid lines."""
+
+    lower: Point = Field(
+        default=(),
+        description="lowest corner; that of the mesh if not given",
+        examples=[[0, 0, 0]],
+    )
+    upper: Point = Field(
+        default=(),
+        description="highest corner; that of the mesh if not given",
+        examples=[[0.5, 1, 2]],
+    )
+
+
 class BuiltinMesh(Section):
     """A structured mesh of an interval, a rectangle or a box.
 
     Its boundaries are named left and right (x), bottom and top (the last axis), front and back
-    (y of a box).
+    (y of a box). Its cells are the region `domain`, except those of the regions that are given.
     """
 
     builtin: Literal["interval", "rectangle", "box"] = Field(
@@ -150,6 +167,11 @@ class BuiltinMesh(Section):
     upper: Point = Field(description="highest corner", examples=[[1, 1, 2]])
     cells: Annotated[tuple[StrictInt, ...], BeforeValidator(_as_list)] = Field(
         description="number of cells along each axis", examples=[[10, 10, 20]]
+    )
+    regions: dict[str, BoxRegion] = Field(
+        default={},
+        description="boxes of cells that are regions of their own, by name; they do not overlap",
+        examples=[{"particles": {"upper": [0.5, 1, 2]}}],
     )
 
     @property
@@ -180,7 +202,40 @@ class BuiltinMesh(Section):
                 f"must exceed lower = {list(self.lower)}", key=".upper", found=list(self.upper)
             )
             raise as_pydantic(error)
+        for name in self.regions:
+            self.region_range(name)
         return self
+
+    def region_range(self, name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The first cells of a region along each axis of the grid, and those behind its last ones.
+
+        Raises an error for pydantic where the region does not fit the grid.
+        """
+        region, key = self.regions[name], joined(".regions", name)
+        first = self._grid_lines(f"{key}.lower", region.lower or self.lower)
+        last = self._grid_lines(f"{key}.upper", region.upper or self.upper)
+        if any(low >= high for low, high in zip(first, last, strict=True)):
+            message = f"must exceed the lowest corner, {list(region.lower or self.lower)}"
+            found = list(region.upper or self.upper)
+            raise as_pydantic(CaseError(message, key=f"{key}.upper", found=found))
+        return first, last
+
+    def _grid_lines(self, key: str, corner: tuple[float, ...]) -> tuple[int, ...]:
+        """The number of the grid line along each axis that a corner lies on."""
+        if len(corner) != self.dimension:
+            message = f"the mesh {self.builtin!r} needs {self.dimension} number(s)"
+            raise as_pydantic(CaseError(message, key=key, found=list(corner)))
+        lines = []
+        for place, low, high, count in zip(
+            corner, self.lower, self.upper, self.cells, strict=True
+        ):
+            line = (place - low) / (high - low) * count
+            if abs(line - round(line)) > ON_LINE or not 0 <= round(line) <= count:
+                step = (high - low) / count
+                message = f"is no grid line: they go from {low:g} to {high:g} in steps of {step:g}"
+                raise as_pydantic(CaseError(message, key=key, found=place))
+            lines.append(round(line))
+        return tuple(lines)
 
 
 _SOURCES: dict[str, type[Section]] = {

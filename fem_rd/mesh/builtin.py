@@ -13,9 +13,12 @@ from math import prod
 
 import numpy as np
 
+from fem_rd.case.base import joined
 from fem_rd.case.schema import BuiltinMesh
+from fem_rd.errors import CaseError
 from fem_rd.mesh.arrays import Integers, MeshArrays
 
+_REST = "domain"  # the region of all cells that belong to no other
 _SHAPES = {1: "interval", 2: "triangle", 3: "tetrahedron"}
 _SIDES = {
     1: (("left", "right"),),
@@ -25,7 +28,10 @@ _SIDES = {
 
 
 def builtin_mesh(section: BuiltinMesh) -> MeshArrays:
-    """The mesh with one region, `domain`, and its sides as boundaries."""
+    """The mesh with its sides as boundaries; cells of no region of the section are `domain`.
+
+    Raises `CaseError` for regions that overlap.
+    """
     counts = section.cells
     steps = tuple(prod(count + 1 for count in counts[axis + 1 :]) for axis in range(len(counts)))
     axes = [
@@ -34,18 +40,35 @@ def builtin_mesh(section: BuiltinMesh) -> MeshArrays:
     ]
     points = np.stack([line.ravel() for line in np.meshgrid(*axes, indexing="ij")], axis=1)
     cells = _simplices(counts, steps)
+    tags, regions = _regions(section)
     sides = _sides(counts, steps)
     return MeshArrays(
         shape=_SHAPES[len(counts)],
         order=1,
         points=points,
         cells=cells,
-        cell_tags=np.ones(len(cells), dtype=np.int32),
+        cell_tags=np.repeat(tags.ravel(), len(cells) // tags.size),
         facets=np.concatenate(list(sides.values())),
         facet_tags=np.repeat(np.arange(1, len(sides) + 1), [len(side) for side in sides.values()]),
-        regions={"domain": 1},
+        regions=regions,
         boundaries={name: tag for tag, name in enumerate(sides, start=1)},
     )
+
+
+def _regions(section: BuiltinMesh) -> tuple[Integers, dict[str, int]]:
+    """The tag of each cell of the grid, in its shape, and the tags of the names."""
+    tags = np.ones(section.cells, dtype=np.int32)
+    named = {_REST: 1, **{name: tag for tag, name in enumerate(section.regions, start=2)}}
+    for name in section.regions:
+        place = tags[tuple(map(slice, *section.region_range(name)))]
+        key = joined("mesh.regions", name)
+        if name == _REST:
+            raise CaseError(f"{_REST!r} is what cells of no region are called", key=key)
+        if (place != 1).any():
+            other = next(other for other, tag in named.items() if tag == place.max())
+            raise CaseError(f"the region overlaps the region {other!r}", key=key)
+        place[...] = named[name]
+    return tags, {name: tag for name, tag in named.items() if (tags == tag).any()}
 
 
 def _simplices(counts: Sequence[int], steps: Sequence[int]) -> Integers:

@@ -1,7 +1,8 @@
-"""A region of a domain that may be spread over ranks, as plain arrays on one of them or on all."""
+"""Regions of a domain that may be spread over ranks, as plain arrays on one of them or on all."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,70 +18,133 @@ INTERFACE = "to_"
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The cells of the region that a rank owns: number, corners (global), places of the corners.
+class RegionCells:
+    """Cells of a domain as plain arrays, the same for any number of ranks.
 
-    ``walls`` (cells, facets): the wall that each facet is, -1: none; facet k is opposite to
-    corner k.
+    ``points`` (points, dim); ``cells`` (cells, dim + 1) in the order of their ``numbers``, those of
+    `Domain.original_cells`; ``tags`` (cells,): of their regions. ``walls`` (cells, dim + 1): what
+    the facet opposite to each corner is, a place in ``names``, or -1; ``inner``: whether the cell
+    across it is one of the regions' too.
     """
+
+    points: Floats
+    cells: Integers
+    numbers: Integers
+    tags: Integers
+    walls: Integers
+    inner: Integers
+    names: tuple[str, ...]
+
+    def facets(self, chosen: Integers) -> Integers:
+        """The corners (facets, dim) of the facets that are ``chosen`` (cells, dim + 1)."""
+        cell, k = np.nonzero(chosen)
+        others = np.arange(self.cells.shape[1]) != k[:, None]
+        return self.cells[cell][others].reshape(len(cell), self.cells.shape[1] - 1)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some of the cells that a rank owns; corners have global numbers, and places (x)."""
 
     numbers: Integers
     corners: Integers
     places: Floats
+    tags: Integers
     walls: Integers
+    inner: Integers
 
 
 def region_arrays(
-    domain: Domain, region: str | None = None, *, rank: int | None = None
+    domain: Domain, regions: str | Sequence[str] | None = None, *, rank: int | None = None
 ) -> Simplices | None:
-    """The cells of a ``region`` (None: of all) on the ``rank`` (None: on every rank). Collective.
+    """The cells of ``regions`` (None: of all) on the ``rank`` (None: on every rank). Collective.
 
     The result is the same for any number of ranks, and None on a rank that was not meant. Cells
     with geometry of order 2 are taken as straight. The walls are the named boundaries of the
-    region, in the domain's order, then, where facets to another region have no name of their own,
-    `to_OTHER`. A boundary within the region is no wall: particles pass. `Simplices.original` has
+    regions, in the domain's order, then, where facets to another region have no name of their own,
+    `to_OTHER`. A boundary within the regions is no wall: particles pass. `Simplices.original` has
     the numbers of `Domain.original_cells`. Raises `CaseError` for other cells than simplices and
     for a region or a name that cannot be.
+    """
+    found = region_cells(domain, regions, rank=rank)
+    if found is None:
+        return None
+    walls = np.where(found.inner, -1, found.walls)
+    named = {name: found.facets(walls == wall) for wall, name in enumerate(found.names)}
+    present = {name: facets for name, facets in named.items() if len(facets)}
+    return simplices(found.points, found.cells, present, found.numbers)
+
+
+def region_cells(
+    domain: Domain, regions: str | Sequence[str] | None = None, *, rank: int | None = None
+) -> RegionCells | None:
+    """The same cells before they are sorted and checked. Collective; raises `CaseError`."""
+    inside = cells_in(domain, regions)
+    owned = domain.mesh.topology.index_map(domain.dimension).size_local
+    return gathered_cells(domain, np.flatnonzero(inside[:owned]), inside, rank=rank)
+
+
+def cells_in(domain: Domain, regions: str | Sequence[str] | None) -> Integers:
+    """Whether each local cell, ghosts too, is in one of the ``regions``. Raises `CaseError`."""
+    tags = domain.cell_tags.values
+    if regions is None:
+        return np.ones(len(tags), dtype=bool)
+    names = (regions,) if isinstance(regions, str) else tuple(regions)
+    for name in names:
+        if name not in domain.regions:
+            raise CaseError("the mesh has no such region", found=name, valid=domain.regions)
+    return np.isin(tags, [domain.regions[name] for name in names])
+
+
+def gathered_cells(
+    domain: Domain, cells: Integers, inside: Integers, *, rank: int | None = None
+) -> RegionCells | None:
+    """Owned ``cells`` of all ranks; ``inside`` tells of all local cells which belong to them.
+
+    On the ``rank``, or on every rank; None on the others. Collective; raises `CaseError`.
     """
     shape = domain.mesh.topology.cell_name()
     if shape not in SIMPLICES:
         raise CaseError("particles walk through simplices only", found=shape, valid=SIMPLICES)
-    if region is not None and region not in domain.regions:
-        raise CaseError("the mesh has no such region", found=region, valid=domain.regions)
     names = _names(domain)
-    rows, comm = _rows(domain, region), domain.mesh.comm
+    rows, comm = _rows(domain, cells, inside), domain.mesh.comm
     everywhere = comm.allgather(rows) if rank is None else comm.gather(rows, root=rank)
     return None if everywhere is None else _joined(everywhere, names)
 
 
 def _names(domain: Domain) -> tuple[str, ...]:
     """Of the walls that there may be: boundaries, then borders to regions."""
-    names = (*domain.boundaries, *(INTERFACE + name for name in domain.regions))
+    names = (*domain.boundaries, *map(border, domain.regions))
     if len(set(names)) < len(names):
         raise CaseError(f"names of boundaries that begin with {INTERFACE!r} are taken", valid=names)
     return names
 
 
-def _rows(domain: Domain, region: str | None) -> _Rows:
-    mesh, topology, dim = domain.mesh, domain.mesh.topology, domain.dimension
-    owned = topology.index_map(dim).size_local
-    tags = domain.cell_tags.values
-    inside = np.full(len(tags), region is None)
-    if region is not None:
-        inside = tags == domain.regions[region]
-    cells = np.flatnonzero(inside[:owned])
+def border(region: str) -> str:
+    """What the boundary towards a region is called where it has no name of its own."""
+    return INTERFACE + region
+
+
+def _rows(domain: Domain, cells: Integers, inside: Integers) -> _Rows:
+    mesh, dim = domain.mesh, domain.dimension
     nodes = compat.geometry_dofmap(mesh)[cells, : dim + 1]
     corners = mesh.geometry.index_map().local_to_global(nodes.ravel().astype(np.int32))
+    walls, inner = _walls(domain, cells, inside)
     return _Rows(
         numbers=domain.original_cells[cells],
         corners=np.asarray(corners, dtype=np.int64).reshape(nodes.shape),
         places=mesh.geometry.x[nodes][:, :, :dim],
-        walls=_walls(domain, cells, inside),
+        tags=domain.cell_tags.values[cells],
+        walls=walls,
+        inner=inner,
     )
 
 
-def _walls(domain: Domain, cells: Integers, inside: Integers) -> Integers:
-    """For each facet of the ``cells`` the wall that it is, in the order of `_names`."""
+def _walls(domain: Domain, cells: Integers, inside: Integers) -> tuple[Integers, Integers]:
+    """For each facet of the ``cells`` the place of its name in `_names`, and whether it is inner.
+
+    Facets are in the order of the corners that they are opposite to.
+    """
     topology, dim = domain.mesh.topology, domain.dimension
     of_cells = topology.connectivity(dim, dim - 1).array.reshape(-1, dim + 1)
     to_cells = topology.connectivity(dim - 1, dim)
@@ -93,11 +157,11 @@ def _walls(domain: Domain, cells: Integers, inside: Integers) -> Integers:
     first = to_cells.array[to_cells.offsets[facets]]
     other = to_cells.array[to_cells.offsets[facets + 1] - 1]
     across = np.where(first == cells[:, None], other, first)
-    within = (across != cells[:, None]) & inside[across]
+    beyond = across != cells[:, None]
+    inner = beyond & inside[across]
     wall = _places(domain.boundaries)[tag[facets]]
-    beyond = len(domain.boundaries) + _places(domain.regions)[domain.cell_tags.values[across]]
-    wall = np.where((wall < 0) & (across != cells[:, None]), beyond, wall)
-    return np.where(within, -1, wall)
+    towards = len(domain.boundaries) + _places(domain.regions)[domain.cell_tags.values[across]]
+    return np.where((wall < 0) & beyond & ~inner, towards, wall), inner
 
 
 def _places(tags: dict[str, int]) -> Integers:
@@ -108,21 +172,20 @@ def _places(tags: dict[str, int]) -> Integers:
     return places
 
 
-def _joined(rows: list[_Rows], names: tuple[str, ...]) -> Simplices:
+def _joined(rows: list[_Rows], names: tuple[str, ...]) -> RegionCells:
     """The rows of all ranks in the order of the cells' numbers, corners in that of their cells."""
     numbers = np.concatenate([part.numbers for part in rows])
     order = np.argsort(numbers, kind="stable")
     corners = np.concatenate([part.corners for part in rows])[order]
     places = np.concatenate([part.places for part in rows])[order]
-    walls = np.concatenate([part.walls for part in rows])[order]
     _, first, cells = np.unique(corners, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
-    cells = rank[cells].reshape(corners.shape)
-    points = places.reshape(-1, places.shape[2])[np.sort(first)]
-    named = {}
-    for wall, name in enumerate(names):
-        cell, k = np.nonzero(walls == wall)
-        if cell.size:
-            others = np.arange(cells.shape[1]) != k[:, None]
-            named[name] = cells[cell][others].reshape(cell.size, -1)
-    return simplices(points, cells, named, numbers[order])
+    return RegionCells(
+        points=places.reshape(-1, places.shape[2])[np.sort(first)],
+        cells=rank[cells].reshape(corners.shape),
+        numbers=numbers[order],
+        tags=np.concatenate([part.tags for part in rows])[order],
+        walls=np.concatenate([part.walls for part in rows])[order],
+        inner=np.concatenate([part.inner for part in rows])[order],
+        names=names,
+    )

@@ -13,7 +13,7 @@ from dolfinx import fem
 from fem_rd.log import Log
 from fem_rd.observables import Observable
 from fem_rd.output.results import ResultsDirectory
-from fem_rd.state import State
+from fem_rd.state import Positions, State
 
 Array = npt.NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class Model(Protocol):
         """Take over a saved state. Collective."""
         ...
 
-    def positions(self) -> Array:
+    def positions(self) -> Positions:
         """Where this rank's owned unknowns are, shape (owned, 3), as `State` orders them."""
         ...
 

@@ -42,7 +42,10 @@ class Account:
         transports: Sequence[Transport],
         problems: Sequence[SemiDiscrete],
         regions: Sequence[str],
+        *,
+        fed: bool = False,
     ) -> None:
+        """``fed``: whether amounts are added to the nodes from outside, by `enter`."""
         self._network = network
         self._comm: MPI.Comm = problems[0].comm
         self._budgets = [
@@ -62,6 +65,7 @@ class Account:
         ]
         self._laws = conservation_laws(network)
         self.initial: Array = np.zeros(0)
+        self.entered: Array | None = np.zeros(len(network.species)) if fed else None
 
     def flows(
         self, time: float, values: Sequence[PETSc.Vec], slopes: Sequence[PETSc.Vec] | None
@@ -80,6 +84,19 @@ class Account:
         self._comm.Allreduce(MPI.IN_PLACE, local)
         return local
 
+    @property
+    def weights(self) -> Array:
+        """What the unknowns (species, nodes) count for in the amount of their species."""
+        return np.array([weights for _, part, weights in self._contents if part is None])
+
+    def enter(self, amounts: Array) -> None:
+        """Count amounts (species, nodes) that are added from outside. Collective."""
+        if self.entered is None:
+            raise ValueError("this account was made without a place for what is added")
+        total = amounts.sum(axis=1)
+        self._comm.Allreduce(MPI.IN_PLACE, total)
+        self.entered = self.entered + total
+
     def observables(
         self, amounts: Array, flows: Array, exchanged: Array | None, units: Units
     ) -> Iterator[Observable]:
@@ -95,6 +112,10 @@ class Account:
         yield from self._moved("rate", -flows, units.rate, "per time")
         if exchanged is not None:
             yield from self._moved("left", -exchanged, units.amount, "since the start")
+        if self.entered is not None:
+            for each, value in zip(names, self.entered, strict=True):
+                text = f"amount of {each} that came from the particles since the start"
+                yield Observable(f"entered_{each}_interface", float(value), units.amount, text)
         yield from self._conserved(amounts, units)
         missing = self._missing(amounts, flows, exchanged)
         text = "what the accounts of flows, reactions and amounts miss, relative to what moved"
@@ -133,6 +154,9 @@ class Account:
         events = moved[len(self._channels) :] * self._network.stoichiometry
         change += events.sum(axis=1)
         scale = np.maximum(scale, np.abs(events).max(axis=1, initial=0.0))
+        if self.entered is not None:
+            change += self.entered
+            scale = np.maximum(scale, np.abs(self.entered))
         if not steady:
             totals = self._totals(amounts)
             change -= totals - self.initial

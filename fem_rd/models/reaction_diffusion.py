@@ -7,6 +7,7 @@ concentrations where there is no potential; everything that is reported is conce
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -27,10 +28,11 @@ from fem_rd.models.place import Place
 from fem_rd.models.protocol import Exact, Field
 from fem_rd.models.reaction_account import Account, Units
 from fem_rd.models.reaction_diffusion_checks import SECTION, check_section
-from fem_rd.models.reaction_marching import march_for
+from fem_rd.models.reaction_marching import check_fed, march_for
 from fem_rd.models.reaction_sources import ReactionSources
 from fem_rd.models.reaction_thermodynamics import FieldThermodynamics
 from fem_rd.models.transport import Transport
+from fem_rd.numerics.reactive.march import RestartableMarch
 from fem_rd.numerics.reactive.problem import ReactiveProblem
 from fem_rd.observables import Observable
 from fem_rd.state import State
@@ -41,12 +43,27 @@ NEGATIVE = -1e-12  # of the largest value: what is below is not round-off
 class ReactionDiffusionModel:
     """One run of a reaction-diffusion system, ready to advance."""
 
-    def __init__(self, case: Case, domain: Domain, log: Log) -> None:
+    def __init__(
+        self,
+        case: Case,
+        domain: Domain,
+        log: Log,
+        *,
+        fed: bool = False,
+        shares: Mapping[str, Array] = MappingProxyType({}),
+    ) -> None:
+        """``fed``: whether a caller will `deposit` before each step, which needs a one-step scheme.
+
+        ``shares``, by the name of a reaction without a radius: the part of its rate with which it
+        happens at each owned node, (owned,), where others make the rest.
+        """
         self._case, self._domain = case, domain
         self._section: ReactionDiffusionSection = case.section
         chemistry = cast(Chemistry, case.chemistry)  # the model's kind requires it
         self._network, self._known_initial = chemistry.network, chemistry.initial
         check_section(case, self._section, chemistry, domain)
+        if fed:
+            check_fed(case, self._section)
         with log.phase("space"):
             self._place = Place(domain, self._section.degree, lump=self._section.degree == 1)
         with log.phase("assembly"):
@@ -55,9 +72,9 @@ class ReactionDiffusionModel:
                 for name in self._network.species
             ]
             problems = [transport.problem(steady=False) for transport in self._transports]
-            self._sources = ReactionSources(chemistry, self._place, self._transports)
+            self._sources = ReactionSources(chemistry, self._place, self._transports, shares)
             self._account = Account(
-                self._network, self._transports, problems, list(domain.regions)
+                self._network, self._transports, problems, list(domain.regions), fed=fed
             )
         self._functions = [self._place.function(name) for name in self._network.species]
         problem = ReactiveProblem(
@@ -96,6 +113,31 @@ class ReactionDiffusionModel:
                 "implicit for stiff reactions, or rates that are finite everywhere",
             ) from error
 
+    def deposit(self, amounts: Array, duration: float) -> None:
+        """Let amounts (species, owned) enter at the nodes, evenly over the next step. Collective.
+
+        Negative ones leave. ``duration``: that of the step. Needs a model that is ``fed``, which is
+        told before each of its steps. Added at once, they would shift the interface that they come
+        through: `fem_rd.exact.hybrid_coupling.kick_shift`.
+        """
+        self._account.enter(amounts)
+        self._sources.supply = amounts / (self._place.volumes * duration)
+        cast(RestartableMarch, self._march).restart()  # a fed model marches in steps
+
+    def concentrations(self) -> Array:
+        """At the owned nodes, shape (species, owned)."""
+        return self._sources.concentrations(self._values())
+
+    @property
+    def place(self) -> Place:
+        """The nodes and their volumes."""
+        return self._place
+
+    @property
+    def volumes(self) -> Array:
+        """What belongs to each owned node, shape (owned,): amount / concentration there."""
+        return self._place.volumes
+
     def fields(self) -> Mapping[str, Field]:
         """The concentrations of all species, and the densities of thermodynamics. Collective."""
         unit, values = self._unit("amount/volume"), self._values()
@@ -117,12 +159,15 @@ class ReactionDiffusionModel:
 
     def state(self) -> State:
         """Everything that `restore` needs to go on as if nothing had happened."""
-        start = State({}, {"initial_amounts": self._account.initial})
-        return start | self._march.state().within("march")
+        account = {"initial_amounts": self._account.initial}
+        if self._account.entered is not None:
+            account["entered_amounts"] = self._account.entered
+        return State({}, account) | self._march.state().within("march")
 
     def restore(self, state: State) -> None:
         """Take over a saved state. Collective."""
         self._account.initial = state.replicated["initial_amounts"]
+        self._account.entered = state.replicated.get("entered_amounts")
         self._march.restore(state.part("march"))
 
     def positions(self) -> Array:

@@ -8,10 +8,17 @@ from typing import cast
 import numpy as np
 
 from fem_rd.case.case import Case
+from fem_rd.case.sections.reaction_diffusion import ReactionDiffusionSection
+from fem_rd.errors import CaseError
 from fem_rd.models.assembly import Array
 from fem_rd.numerics.reactive.march import ReactiveMarch
 from fem_rd.numerics.reactive.problem import ReactiveProblem
-from fem_rd.numerics.reactive.schemes import Stepping, reactive_march, steady_reactive_march
+from fem_rd.numerics.reactive.schemes import (
+    FED_SCHEMES,
+    Stepping,
+    reactive_march,
+    steady_reactive_march,
+)
 from fem_rd.numerics.solver import SolverOptions
 
 
@@ -36,3 +43,24 @@ def march_for(
         time.max_step,
     )
     return reactive_march(problem, start, stepping, options)
+
+
+def check_fed(case: Case, section: ReactionDiffusionSection) -> None:
+    """Raise `CaseError` where amounts cannot be added to the nodes in steps."""
+    if case.time is None or case.time.step is None:
+        message = "what is exchanged with particles needs steps of one length"
+        raise CaseError(message, key="time.step", valid="a time")
+    if case.time.scheme not in FED_SCHEMES:
+        raise CaseError(
+            "this scheme cannot take what is exchanged with particles",
+            key="time.scheme",
+            found=case.time.scheme,
+            valid=FED_SCHEMES,
+        )
+    if section.degree != 1:
+        raise CaseError(
+            "what is exchanged with particles needs the lumped mass of degree 1",
+            key="reaction-diffusion.degree",
+            found=section.degree,
+            valid="1",
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,22 +23,30 @@ class ReactionSources:
 
     The unknowns are activities u = c exp(U), so du/dt = exp(U) dc/dt; without potentials they are
     the concentrations themselves and nothing is copied. ``measure``, shape (species, nodes), makes
-    concentrations of the unknowns; it is None where they are that already.
+    concentrations of the unknowns; it is None where they are that already. ``shares``, by the name
+    of a local reaction: the part, (nodes,), of its rate with which it happens at each node.
+    ``supply``: what else enters, amount per volume and time, (species, nodes); None for nothing.
     """
 
     def __init__(
-        self, chemistry: Chemistry, place: Place, transports: Sequence[Transport]
+        self,
+        chemistry: Chemistry,
+        place: Place,
+        transports: Sequence[Transport],
+        shares: Mapping[str, Array],
     ) -> None:
         network = chemistry.network
         local = [each for each in network.reactions if each.name not in chemistry.radii]
-        shares = {name: place.share(region) for name, region in chemistry.regions.items()}
+        where = {name: place.share(region) for name, region in chemistry.regions.items()}
+        where |= {name: share * where.get(name, 1.0) for name, share in shares.items()}
         self.nodal = NodalChemistry(
-            replace(network, reactions=tuple(local)), place.positions, shares
+            replace(network, reactions=tuple(local)), place.positions, where
         )
         self.changes: Array = network.stoichiometry.astype(float)
         self.volumes = place.volumes
         boltzmann = np.array([transport.boltzmann_at_nodes for transport in transports])
         self.factors: Array = 1.0 / boltzmann
+        self.supply: Array | None = None
         self.measure = None if np.all(boltzmann == 1.0) else boltzmann
         self._local = np.array([each in local for each in network.reactions])
         self._nonlocal = _nonlocal(chemistry, place)
@@ -58,6 +66,8 @@ class ReactionSources:
         self.nodal.sources(time, concentrations, out)
         if self._nonlocal is not None:
             self._nonlocal.add_sources(time, concentrations, out)
+        if self.supply is not None:
+            out += self.supply
         if self.measure is not None:
             out *= self.factors
 

@@ -87,6 +87,14 @@ class ReactiveMarch(Protocol):
         ...
 
 
+class RestartableMarch(ReactiveMarch, Protocol):
+    """A march in steps, which can look again at where it is."""
+
+    def restart(self) -> None:
+        """Go on without history: what sources there are may have changed. Collective."""
+        ...
+
+
 class FixedReactiveMarch:
     """Steps of one size from time 0; times are multiples of it, without drift."""
 
@@ -107,6 +115,10 @@ class FixedReactiveMarch:
         self.time = self.steps * self._size
         if abs(self.time - limit) < 1e-6 * self._size:
             self.time = limit
+
+    def restart(self) -> None:
+        """Look again at the state, whose sources may have changed. Collective."""
+        self.flows = self._stepper.start(self.time, self._stepper.values.array.copy())
 
     def attempted(self) -> Sequence[PETSc.Vec]:
         """Right-hand sides and solutions of the last solves."""
@@ -161,6 +173,10 @@ class AdaptiveReactiveMarch:
                 break
         take(self, self._stepper, step)
         self.time = limit if size == limit - self.time else step.end
+
+    def restart(self) -> None:
+        """Look again at the state, whose sources may have changed. Collective."""
+        self.flows = self._stepper.start(self.time, self._stepper.values.array.copy())
 
     def attempted(self) -> Sequence[PETSc.Vec]:
         """Right-hand sides and solutions of the last solves."""

@@ -145,3 +145,5 @@ REACTIVE_SCHEMES: dict[str, Maker] = {
     "implicit": _implicit,
     "positive": _positive,
 }
+FED_SCHEMES = ("ark2", "ark3", "ark4", "implicit")
+"""Those of one step that take any sources: a supply that is constant in a step enters exactly."""
