@@ -40,7 +40,7 @@ def cost(
         for name, (domain, points) in domains.items():
             population = Population(3, cells=True, capacity=COUNT)
             population.append(points, np.arange(COUNT))
-            domain.move(population, Mobility(0.0, 1.0), {}, streams, step)  # cells are known now
+            domain.move(population, mobility, {}, streams, REPEATS + step)  # cells are known now
             begin = thread_time()
             domain.move(population, mobility, walls, streams, step)
             best[name] = min(best[name], thread_time() - begin)

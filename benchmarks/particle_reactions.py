@@ -4,7 +4,9 @@
         [--peers PYTHON] [--repeat 3]
 
 Half of the particles are A, half B, in a reflecting box with 0.2 B within the radius of each A;
-a step moves all and lets them react, sqrt(2 D dt) = 0.3 radii. The peers run in an interpreter of
+a step moves all and lets them react, sqrt(2 D dt) = 0.3 radii. fem_rd takes whole steps of its
+engine, of second order: half of the motion, reactions, half of the motion; peers move all, then let
+them react, which is of first order. The peers run in an interpreter of
 their own (PYTHON, with `pip install readdy smoldyn`), in turn with fem_rd, on one core each.
 Times are processor time of one step, the smallest of the repetitions. ReaDDy's box is periodic,
 since it has walls only as forces, which cost more; of its two ways to order reactions, Gillespie
@@ -23,10 +25,12 @@ import numpy as np
 from particle_reactions_peers import PROBABILITY, SPREAD, box_edge
 
 from fem_rd.chemistry.equations import mass_action
-from fem_rd.particles.domains import Box, Mobility
+from fem_rd.particles.domains import Box
+from fem_rd.particles.dynamics import Brownian
 from fem_rd.particles.random import Streams
 from fem_rd.particles.reactions import Reactions
 from fem_rd.particles.state import System
+from fem_rd.particles.stepper import Stepper
 
 PEERS = Path(__file__).with_name("particle_reactions_peers.py")
 NAMES = ("readdy", "readdy-uncontrolled", "smoldyn")
@@ -42,19 +46,21 @@ def own_seconds(particles: int) -> tuple[float, float]:
     system = System(3, network.species, Streams(1))
     for name in "AB":
         system.add(name, box.sample(particles // 2, generator))
+    dynamics = dict.fromkeys(network.species, Brownian(1.0))
+    moving = Stepper(system, box, dynamics, {})
+    whole = Stepper(system, box, dynamics, {}, reactions)
+    return seconds(whole, dt, particles), 2 * seconds(moving, dt / 2, particles)
+
+
+def seconds(stepper: Stepper, dt: float, particles: int) -> float:
+    """Processor time of one step."""
     steps = max(3, PARTICLE_STEPS // particles)
-    moving = reacting = 0.0
-    for step in range(-3, steps):
-        begin = time.process_time()
-        for population in system.populations.values():
-            box.move(population, Mobility(1.0, dt), {}, system.streams, system.step)
-        middle = time.process_time()
-        reactions.apply(system, system.time, dt)
-        system.step += 1
-        if step >= 0:
-            moving += middle - begin
-            reacting += time.process_time() - middle
-    return (moving + reacting) / steps, moving / steps
+    for _ in range(3):
+        stepper.step(dt)
+    begin = time.process_time()
+    for _ in range(steps):
+        stepper.step(dt)
+    return (time.process_time() - begin) / steps
 
 
 def peer_seconds(python: str, peer: str, particles: int) -> float:

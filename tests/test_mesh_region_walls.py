@@ -78,7 +78,7 @@ def test_exit_from_a_triangle():
 
 def test_exit_from_a_ball():
     """R^2/(6 D) from the centre; R such that the polyhedron has the volume of the ball."""
-    region, start = ball_region(1000), np.zeros((3, SAMPLES // 2))
+    region, start = ball_region(1000), np.zeros((3, SAMPLES))
     assert region.volume == pytest.approx(4 * np.pi / 3, rel=1e-12)
     times = exit_times(region, Mobility(1.0, 1e-3), {"outer": Absorbing()}, start, seed=13)
     assert abs(z_score(times, 1 / 6)) < 3

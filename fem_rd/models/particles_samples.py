@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from fem_rd.errors import CaseError
 from fem_rd.models.particles_statistics import Array, ratio
 from fem_rd.particles.domains import Box
 from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.mesh_volumes import radii_of, shell_volumes, slab_volumes
+from fem_rd.particles.neighbours import extent
 from fem_rd.particles.state import System
 
 Edges = npt.NDArray[np.float64]
@@ -59,30 +62,37 @@ class Profiles:
         replicas: int,
     ) -> Profiles:
         """As a case asks for; `CaseError` where the coordinate is not one of the domain."""
+        along = AXES[: domain.dimension]
+        valid = along if isinstance(domain, Box) else ("r",)
         if isinstance(domain, MeshRegion):
-            message = "profiles are of domains in closed form, not of meshes"
-            raise CaseError(message, key="particles.measure.bins", found=measure.bins, valid="0")
-        round_domain = not isinstance(domain, Box)
-        valid = ("r",) if round_domain else AXES[: domain.dimension]
+            valid = (*along, "r")
         axis = measure.axis or valid[0]
         if axis not in valid:
             message = "profiles of this domain are along another coordinate"
             raise CaseError(message, key="particles.measure.axis", found=axis, valid=valid)
         return cls(species, domain, axis, measure.bins, blocks, replicas)
 
-    @property
+    @cached_property
     def edges(self) -> Edges:
         """The ends of the intervals, (bins + 1,)."""
         if self.axis != "r":
             along = AXES.index(self.axis)
-            return np.linspace(self.domain.lower[along], self.domain.upper[along], self.bins + 1)
+            lower, upper = extent(self.domain)
+            return _spaced(lower[along], upper[along], self.bins)
+        if isinstance(self.domain, MeshRegion):
+            return _spaced(*radii_of(self.domain.mesh), self.bins)
         inner = getattr(self.domain, "inner", 0.0)
         outer = getattr(self.domain, "outer", None) or self.domain.radius
-        return np.linspace(inner, outer, self.bins + 1)
+        return _spaced(inner, outer, self.bins)
 
-    @property
+    @cached_property
     def volumes(self) -> Array:
         """Of the intervals, (bins,)."""
+        if isinstance(self.domain, MeshRegion):
+            mesh = self.domain.mesh
+            if self.axis == "r":
+                return shell_volumes(mesh, self.edges)
+            return slab_volumes(mesh, AXES.index(self.axis), self.edges)
         if self.axis != "r":
             return np.full(self.bins, self.domain.volume / self.bins)
         powers = self.edges**self.domain.dimension
@@ -104,7 +114,8 @@ class Profiles:
         columns = {f"{self.axis}_from": self.edges[:-1], f"{self.axis}_to": self.edges[1:]}
         for index, name in enumerate(self.species):
             value, error = ratio(counts[index], samples)
-            columns |= {name: value / self.volumes, f"{name}_error": error / self.volumes}
+            with np.errstate(invalid="ignore"):  # where a region is nowhere
+                columns |= {name: value / self.volumes, f"{name}_error": error / self.volumes}
         return Table(columns)
 
 
@@ -180,3 +191,7 @@ class Pairs:
     def _wrapped(self, points: Array) -> Array:
         inside = (points - np.array(self.domain.lower)[:, None]).T % self.domain.sides
         return np.array(np.where(inside >= self.domain.sides, 0.0, inside), dtype=np.float64)
+
+
+def _spaced(lower: float, upper: float, bins: int) -> Edges:
+    return np.linspace(lower, upper, bins + 1, dtype=np.float64)

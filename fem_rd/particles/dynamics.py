@@ -25,6 +25,11 @@ Place = TypeVar("Place", bound=Domain, contravariant=True)
 class Dynamics(Protocol[Place]):
     """How the particles of one species make a step."""
 
+    @property
+    def pulls(self) -> bool:
+        """Whether a step has to evaluate a force."""
+        ...
+
     def move(
         self,
         domain: Place,
@@ -47,6 +52,11 @@ class Brownian:
 
     diffusion: float
     drift: Field | tuple[float, ...] | None = None
+
+    @property
+    def pulls(self) -> bool:
+        """Whether the drift is a function of place."""
+        return callable(self.drift)
 
     def move(
         self,
@@ -91,6 +101,11 @@ class Langevin:
                 found=(self.mass, self.friction, self.temperature),
                 valid="mass > 0; the others not negative",
             )
+
+    @property
+    def pulls(self) -> bool:
+        """Whether there is a force."""
+        return self.force is not None
 
     @property
     def thermal_speed(self) -> float:

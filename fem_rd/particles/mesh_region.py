@@ -13,17 +13,24 @@ import numpy.typing as npt
 
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.particles.build import as_doubles, kernels, pointer
-from fem_rd.particles.domains import Exits, Mobility, complete_walls, shift_of
-from fem_rd.particles.mesh_bins import bins_of
-from fem_rd.particles.mesh_walls import BRIDGED, REACH, NearFacets, near_facets, rims
-from fem_rd.particles.random import Streams
+from fem_rd.particles.domains import (
+    Exits,
+    Flight,
+    Mobility,
+    complete_walls,
+    flying_walls,
+    shift_of,
+)
+from fem_rd.particles.mesh_room import Room, room_of
+from fem_rd.particles.mesh_structs import MeshStructs, RoomStruct, WallStruct
+from fem_rd.particles.mesh_walls import BRIDGED, REACH, NearFacets, near_facets
+from fem_rd.particles.random import Purpose, Streams
 from fem_rd.particles.simplices import Indices, Simplices
-from fem_rd.particles.state import Floats, Population
+from fem_rd.particles.state import Floats, Integers, Population
 from fem_rd.particles.walls import Kind, Periodic, Wall, wall_code
 
-_TOLERANCE = 1e-11  # of the size of the mesh: how far outside of its cell a particle is tolerated
 _KEPT = 32  # sets of walls, such as one per species
-_LANES = 4  # facets that kernels look at together
+_BY_LINES = {Kind.ABSORBING: Kind.ABSORBING_END}  # paths with velocities are their lines
 
 
 class LostParticlesError(NumericalError):
@@ -53,15 +60,22 @@ class MeshRegion:
     are asked in turn: exact where they make a right angle. Steps must be short against gaps between
     parts of the boundary, since distances do not see what is in between.
 
-    Populations are given ``cells`` where they have none, and a particle's cell is looked up where
-    it is not the one it is in. What a particle does depends on neither its place nor its rank.
+    Particles with velocities fly along straight lines, which facets mirror: exact for plane facets.
+
+    Populations are given ``cells`` where they have none. Who is too far from all walls to meet one
+    in a step does not walk: the cell of such a particle becomes -1, not known, until it is wanted
+    (`cells_of`); one that is wrong is put right. What a particle does is the same whether it walks
+    or not, and depends on neither its place nor its rank.
     """
 
     mesh: Simplices
     _near: dict[tuple[Any, ...], NearFacets] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _kept: dict[tuple[Any, ...], _Boundary] = field(
+    _kept: dict[tuple[Any, ...], WallStruct] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _distances: dict[tuple[int, ...], RoomStruct] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -87,13 +101,37 @@ class MeshRegion:
     def locate(self, points: Floats) -> Indices:
         """The cells that the points (dimension, n) are in, -1 for those outside of all."""
         x = as_doubles(points)
-        found = np.empty(x.shape[1], dtype=np.int32)
+        found = np.full(x.shape[1], -1, dtype=np.int32)
+        self._locate(x, x.shape[1], found)
+        return found
+
+    def cells_of(self, population: Population) -> Indices:
+        """The cell that each particle is in, (count,): a view of what the population now knows.
+
+        Raises `LostParticlesError` where particles are in none.
+        """
+        self._give_cells(population)
+        self._locate(population.positions, population.count, population.cell)
+        lost = np.flatnonzero(population.cell < 0)
+        if lost.size:
+            raise _lost(population, lost.size, int(lost[0]))
+        return population.cell
+
+    def cell_counts(self, population: Population) -> Integers:
+        """How many particles are in each cell, (cells,)."""
+        return np.bincount(self.cells_of(population), minlength=len(self.mesh.cells))
+
+    def _locate(self, x: Floats, count: int, cells: Indices) -> None:
         _, lib = kernels()
         lib.fem_rd_locate(
-            self._kernel.mesh, self._kernel.bins, pointer("double *", x), x.shape[1], x.shape[1],
-            pointer("int32_t *", found),
+            self._kernel.mesh, self._kernel.bins, pointer("double *", x), x.shape[1], count,
+            pointer("int32_t *", cells),
         )  # fmt: skip
-        return found
+
+    def _give_cells(self, population: Population) -> Indices:
+        if population.cells is None:
+            population.cells = np.full(population.capacity, -1, dtype=np.int32)
+        return population.cells
 
     def sample(self, count: int, generator: np.random.Generator) -> Floats:
         shares = np.cumsum(self.mesh.volumes) / self.volume
@@ -121,20 +159,67 @@ class MeshRegion:
         others have moved.
         """
         codes = [wall_code(w, mobility.diffusion, mobility.dt) for w in self._complete(walls)]
-        if population.cells is None:
-            population.cells = np.full(population.capacity, -1, dtype=np.int32)
+        shift = shift_of(population, mobility)
+        return self._walk(population, codes, mobility.spread, shift, streams, step)
+
+    def fly(
+        self,
+        population: Population,
+        flight: Flight,
+        walls: Mapping[str, Wall],
+        streams: Streams,
+        step: int,
+    ) -> FacetExits:
+        """Flight, friction and noise, flight; facets mirror velocities, or take particles."""
+        chosen = flying_walls(self._complete(walls))
+        codes = [(_BY_LINES.get(kind, kind), rate) for kind, rate in
+                 (wall_code(wall, 0.0, flight.half) for wall in chosen)]  # fmt: skip
+        first = self._glide(population, flight.half, codes, streams, step)
+        v = population.v
+        last = v[:, first.particle]
+        normals = streams.normals(self.dimension, population.id, step, Purpose.MOVE)
+        v[:] = flight.decay * v + flight.noise * normals.astype(np.float64)
+        v[:, first.particle] = 0.0  # who left stays where it is
+        exits = _both(first, self._glide(population, flight.half, codes, streams, step))
+        v[:, first.particle] = last
+        return exits
+
+    def _glide(
+        self,
+        population: Population,
+        time: float,
+        codes: Sequence[tuple[Kind, float]],
+        streams: Streams,
+        step: int,
+    ) -> FacetExits:
+        """Straight on, with velocities."""
+        shift = shift_of(population, Mobility(0.0, time, population.v))
+        return self._walk(
+            population, codes, 0.0, shift, streams, step, pointer("double *", population.moving)
+        )
+
+    def _walk(
+        self,
+        population: Population,
+        codes: Sequence[tuple[Kind, float]],
+        spread: float,
+        shift: tuple[Any, int, int],
+        streams: Streams,
+        step: int,
+        velocities: Any = None,
+    ) -> FacetExits:
+        cells = self._give_cells(population)
         takes = any(kind != Kind.REFLECTING for kind, _ in codes)
         who = np.empty(population.count if takes else 0, dtype=np.int64)
         facet = np.empty(who.size, dtype=np.int32)
-        shift, row, each = shift_of(population, mobility)
-        boundary = self._boundary(codes, mobility.spread)
         ffi, lib = kernels()
         lost = ffi.new("int64_t[2]")
         gone = lib.fem_rd_walk(
-            self._kernel.mesh, self._kernel.bins, boundary.walls, population.count,
-            population.capacity, pointer("double *", population.positions),
-            pointer("int32_t *", population.cells), pointer("uint64_t *", population.ids),
-            streams.key, step, mobility.spread, shift, row, each, pointer("int64_t *", who),
+            self._kernel.mesh, self._kernel.bins, self._boundary(codes, spread).walls,
+            self._free(codes).room, population.count, population.capacity,
+            pointer("double *", population.positions), velocities or ffi.NULL,
+            pointer("int32_t *", cells), pointer("uint64_t *", population.ids),
+            streams.key, step, spread, *shift, pointer("int64_t *", who),
             pointer("int32_t *", facet), lost, lost + 1,
         )  # fmt: skip
         if gone < 0:
@@ -153,10 +238,10 @@ class MeshRegion:
         return complete_walls(self, walls)
 
     @cached_property
-    def _kernel(self) -> _MeshData:
-        return _MeshData(self.mesh)
+    def _kernel(self) -> MeshStructs:
+        return MeshStructs(self.mesh)
 
-    def _boundary(self, codes: Sequence[tuple[Kind, float]], spread: float) -> _Boundary:
+    def _boundary(self, codes: Sequence[tuple[Kind, float]], spread: float) -> WallStruct:
         """What the last steps with the same walls used; few sets of walls are in use at a time."""
         key = (*codes, spread)
         if key not in self._kept:
@@ -164,8 +249,19 @@ class MeshRegion:
             near = self._near_facets(felt, REACH * spread) if felt and spread else None
             while len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = _Boundary(self.mesh, codes, near, REACH * spread)
+            self._kept[key] = WallStruct(self.mesh, codes, near, REACH * spread)
         return self._kept[key]
+
+    @cached_property
+    def _room(self) -> Room:
+        return room_of(self.mesh, self.locate)
+
+    def _free(self, codes: Sequence[tuple[Kind, float]]) -> RoomStruct:
+        """Kept for each set of walls that are felt from afar."""
+        felt = tuple(index for index, (kind, _) in enumerate(codes) if kind in BRIDGED)
+        if felt not in self._distances:
+            self._distances[felt] = RoomStruct(self._room, np.isin(self.mesh.facet_walls, felt))
+        return self._distances[felt]
 
     def _near_facets(self, walls: tuple[int, ...], reach: float) -> NearFacets:
         """Kept for reaches in steps of 2^(1/4), so that steps of changing length share them."""
@@ -175,6 +271,15 @@ class MeshRegion:
         return self._near[walls, level]
 
 
+def _both(first: FacetExits, second: FacetExits) -> FacetExits:
+    """Who left in two parts of a step: nobody in both."""
+    particle = np.concatenate((first.particle, second.particle))
+    order = np.argsort(particle)
+    wall = np.concatenate((first.wall, second.wall))[order]
+    facet = np.concatenate((first.facet, second.facet))[order]
+    return FacetExits(first.count, particle[order], wall, facet=facet)
+
+
 def _lost(population: Population, count: int, first: int) -> LostParticlesError:
     place, identity = population.x[:, first].tolist(), int(population.id[first])
     return LostParticlesError(
@@ -182,67 +287,3 @@ def _lost(population: Population, count: int, first: int) -> LostParticlesError:
         f"at {place}",
         remedy="put particles inside of the region, and let drift and dt be finite",
     )
-
-
-class _MeshData:
-    """The structs of a mesh and its bins, and the arrays that they point to."""
-
-    def __init__(self, mesh: Simplices) -> None:
-        ffi, _ = kernels()
-        bins = bins_of(mesh)
-        planes, across = _in_lanes(mesh)
-        size = float(np.linalg.norm(np.ptp(mesh.points[mesh.cells].reshape(-1, mesh.dimension), 0)))
-        self._kept = planes, across, bins
-        self.mesh = ffi.new("fem_rd_mesh *")
-        self.mesh.dimension, self.mesh.cells = mesh.dimension, len(mesh.cells)
-        self.mesh.planes = pointer("double *", planes)
-        self.mesh.next = pointer("int32_t *", across)
-        self.mesh.tolerance = _TOLERANCE * size
-        self.bins = ffi.new("fem_rd_bins *")
-        self.bins.n, self.bins.lower = bins.counts.tolist(), bins.lower.tolist()
-        self.bins.inverse = bins.inverse.tolist()
-        self.bins.start = pointer("int32_t *", bins.start)
-        self.bins.cells = pointer("int32_t *", bins.cells)
-
-
-class _Boundary:
-    """The struct of the facets of the boundary and what they do, and its arrays."""
-
-    def __init__(
-        self,
-        mesh: Simplices,
-        codes: Sequence[tuple[Kind, float]],
-        near: NearFacets | None,
-        reach: float,
-    ) -> None:
-        ffi, _ = kernels()
-        planes = as_doubles(mesh.planes[mesh.facet_cells, mesh.facet_places])
-        corners = as_doubles(mesh.points[mesh.facets])
-        kinds, rates = zip(*codes, strict=True)
-        rim = rims(mesh, kinds)
-        kind, rate = np.array(kinds, dtype=np.int32), as_doubles(rates)
-        self._kept = planes, corners, rim, kind, rate, near, mesh
-        self.walls = ffi.new("fem_rd_mesh_walls *")
-        self.walls.planes, self.walls.corners = (pointer("double *", a) for a in (planes, corners))
-        self.walls.wall = pointer("int32_t *", mesh.facet_walls)
-        self.walls.cell = pointer("int32_t *", mesh.facet_cells)
-        self.walls.rim = pointer("uint8_t *", rim)
-        self.walls.kind, self.walls.rate = pointer("int32_t *", kind), pointer("double *", rate)
-        if near is not None:
-            self.walls.start = pointer("int32_t *", near.start)
-            self.walls.near = pointer("int32_t *", near.near)
-            self.walls.most = near.most
-        self.walls.reach = reach
-
-
-def _in_lanes(mesh: Simplices) -> tuple[Floats, Indices]:
-    """Planes (cells, dim + 1 rows, 4 facets) that begin at a multiple of 64 bytes; neighbours."""
-    cells, dim = len(mesh.cells), mesh.dimension
-    raw = np.empty(cells * (dim + 1) * _LANES + 8)
-    begin = (-raw.ctypes.data % 64) // 8
-    planes = raw[begin : begin + cells * (dim + 1) * _LANES].reshape(cells, dim + 1, _LANES)
-    planes[:, :dim], planes[:, dim] = 0.0, -1.0
-    planes[:, :, : dim + 1] = mesh.planes.transpose(0, 2, 1)
-    across = np.repeat(np.arange(cells, dtype=np.int32)[:, None], 2 * _LANES, axis=1)
-    across[:, : dim + 1] = mesh.neighbours
-    return planes, across

@@ -16,6 +16,15 @@ typedef struct {
   double lower[3], inverse[3]; /* bins per length */
   const int32_t *start, *cells;
 } fem_rd_bins;
+/* Boxes as bins: free[b], a lower bound of the distance of box b from the boundary, 0 where it may be
+   on both sides of it or is outside; felt[b] the same of the facets that take particles from afar,
+   NULL where there are none. */
+typedef struct {
+  int32_t n[3];
+  double lower[3], inverse[3];
+  double unit; /* of these distances */
+  const uint8_t *free, *felt;
+} fem_rd_room;
 /* The facets of the boundary: normal inwards and offset, dimension + 1 numbers each; dimension
    corners of dimension coordinates. rim[dimension facet + k] != 0: across its edge opposite to
    corner k the wall goes on in the same plane as one that reflects. kind and rate: by wall. The
@@ -28,18 +37,22 @@ typedef struct {
   const int32_t *kind;
   const double *rate;
   const int32_t *start, *near;
-  int32_t most;
+  int32_t most, takes; /* whether any wall takes particles */
   double reach; /* in front of a facet, beyond which it does not matter */
 } fem_rd_mesh_walls;
-/* cell[i]: the cell that point i is in, -1 where it is outside. x[axis * stride + i]. */
+/* cell[i] becomes the cell that point i is in, -1 where it is outside; it stays where it is right.
+   x[axis * stride + i]. */
 void fem_rd_locate(const fem_rd_mesh *mesh, const fem_rd_bins *bins, const double *x,
                    int64_t stride, int64_t count, int32_t *cell);
 /* One step x += shift + spread normal from cell to cell; the arguments are those of
-   fem_rd_move_box. cell[i] becomes the cell where the particle is; one that is wrong is looked up.
+   fem_rd_move_box. cell[i] becomes the cell where the particle is, or -1 where it is not known, as
+   for those who are so far from all walls that they need not walk; a wrong one is looked up.
+   Where ``v`` is not NULL, reflections mirror these velocities, laid out as x.
    Who left is written to ``who`` and ``facet``; their number is returned. ``lost``: how many could
    not be placed, and stay where they were; lost_first: the first of them. -1: out of memory. */
 int64_t fem_rd_walk(const fem_rd_mesh *mesh, const fem_rd_bins *bins,
-                    const fem_rd_mesh_walls *walls, int64_t count, int64_t stride, double *x,
-                    int32_t *cell, const uint64_t *ids, uint64_t key, uint64_t step, double spread,
-                    const double *shift, int64_t shift_stride, int64_t shift_each, int64_t *who,
-                    int32_t *facet, int64_t *lost, int64_t *lost_first);
+                    const fem_rd_mesh_walls *walls, const fem_rd_room *room, int64_t count,
+                    int64_t stride, double *x, double *v, int32_t *cell, const uint64_t *ids,
+                    uint64_t key, uint64_t step, double spread, const double *shift,
+                    int64_t shift_stride, int64_t shift_each, int64_t *who, int32_t *facet,
+                    int64_t *lost, int64_t *lost_first);

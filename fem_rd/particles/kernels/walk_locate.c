@@ -21,6 +21,7 @@ FEM_RD_INLINE int32_t deepest(const fem_rd_mesh *mesh, const fem_rd_bins *bins, 
     fem_rd_lanes height, change;
     fem_rd_heights(mesh, dimension, bins->cells[k], x, still, &height, &change);
     const double inside = fem_rd_least(height);
+    if (inside > mesh->tolerance) return bins->cells[k]; /* in no other */
     if (inside >= depth) depth = inside, found = bins->cells[k];
   }
   return found;
@@ -34,11 +35,19 @@ int32_t fem_rd_cell_of(const fem_rd_mesh *mesh, const fem_rd_bins *bins, const d
   }
 }
 
+static int is_in(const fem_rd_mesh *mesh, int32_t cell, const double *x) {
+  const double still[3] = {0.0, 0.0, 0.0};
+  if ((uint32_t)cell >= (uint32_t)mesh->cells) return 0;
+  fem_rd_lanes height, change;
+  fem_rd_heights(mesh, mesh->dimension, cell, x, still, &height, &change);
+  return fem_rd_least(height) >= -mesh->tolerance;
+}
+
 void fem_rd_locate(const fem_rd_mesh *mesh, const fem_rd_bins *bins, const double *x,
                    int64_t stride, int64_t count, int32_t *cell) {
   for (int64_t i = 0; i < count; i++) {
     double point[3] = {0.0, 0.0, 0.0};
     for (int a = 0; a < mesh->dimension; a++) point[a] = x[a * stride + i];
-    cell[i] = fem_rd_cell_of(mesh, bins, point);
+    if (!is_in(mesh, cell[i], point)) cell[i] = fem_rd_cell_of(mesh, bins, point);
   }
 }
