@@ -53,9 +53,9 @@ type = "open"
 concentration = 0.0
 scheme = "crossing"
 width = 0.2
-[particles.walls.front]
+[particles.walls.bottom]
 type = "periodic"
-[particles.walls.back]
+[particles.walls.top]
 type = "periodic"
 [particles.measure]
 begin = 0.5

@@ -21,9 +21,10 @@ from fem_rd.exact.open_layer_step import effective_plane_of_kicks
 from fem_rd.exact.open_layer_transient import filling
 from fem_rd.particles.domains import Box, Interval
 from fem_rd.particles.domains_round import Shell
-from fem_rd.particles.open_boundary import OpenBoundary, Profile
+from fem_rd.particles.open_boundary import OpenBoundary
 from fem_rd.particles.open_boundary_places import Sphere
 from fem_rd.particles.open_boundary_schemes import Crossing, Layer, MatchedLayer, StrangLayer
+from fem_rd.particles.open_boundary_supply import Profile
 from fem_rd.particles.walls import Absorbing
 
 STAR = matched_strength()

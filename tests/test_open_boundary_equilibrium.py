@@ -16,8 +16,10 @@ from fem_rd.exact.open_numbers import OpenSlab
 from fem_rd.particles.domains import Box
 from fem_rd.particles.domains_round import Ball, Shell
 from fem_rd.particles.dynamics import Brownian, Langevin
-from fem_rd.particles.open_boundary import OpenBoundary, Potential, Profile
-from fem_rd.particles.open_boundary_places import Face, Facets, Sphere
+from fem_rd.particles.open_boundary import OpenBoundary, Potential
+from fem_rd.particles.open_boundary_facets import Facets
+from fem_rd.particles.open_boundary_insertion import Luck
+from fem_rd.particles.open_boundary_places import Face, Sphere
 from fem_rd.particles.open_boundary_schemes import (
     SCHEMES,
     Crossing,
@@ -25,6 +27,8 @@ from fem_rd.particles.open_boundary_schemes import (
     MatchedLayer,
     StrangLayer,
 )
+from fem_rd.particles.open_boundary_supply import Profile
+from fem_rd.particles.random import Streams
 
 COPIES, MEAN = 4000, 20.0
 LABELS = np.random.default_rng(99).integers(COPIES, size=8_000_000, dtype=np.int16)
@@ -133,7 +137,8 @@ def test_numbers_at_rest_behind_spheres(scheme, domain, opening):
 def test_insertions_fill_a_round_layer_evenly(dimension, opposite):
     opening = Sphere(1.0, "wall", dimension, opposite=opposite)
     (insertion,) = Layer(0.3).plan(opening, 1.0, 0.001).before
-    depths = insertion.depths(100_000, np.random.default_rng(5))
+    drawn = insertion.draw(100_000, Luck(np.random.default_rng(5), Streams(5), 0))
+    depths = opening.depths(drawn.points)
     inner = 0.7 if opposite == 0 else 1.3
     radii = 1 - depths if opposite == 0 else 1 + depths
     share = np.sort((radii**dimension - 1) / (inner**dimension - 1))

@@ -66,7 +66,7 @@ def test_measures_are_those_of_geometry() -> None:
     box = Box((0, 0, 0), (1, 2, 3))
     assert box.volume == 6
     assert [box.area(face) for face in box.walls] == [6, 6, 3, 3, 2, 2]
-    assert Box((0, 0), (1, 2)).walls == ("left", "right", "front", "back")
+    assert Box((0, 0), (1, 2)).walls == ("left", "right", "bottom", "top")
     assert Ball(2.0).volume == pytest.approx(32 * math.pi / 3, rel=1e-14)
     assert Ball(2.0, 2).area("outer") == pytest.approx(4 * math.pi, rel=1e-14)
     shell = Shell(1.0, 2.0)

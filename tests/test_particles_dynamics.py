@@ -211,7 +211,7 @@ def test_mirrors_keep_energy_and_angular_momentum(domain: Ball | Shell) -> None:
 def test_absorbing_walls_take_langevin_particles_where_their_line_meets_them() -> None:
     system = at([0.25, 0.5], 1, [1.0, -0.5])
     box = Box((0.0, 0.0), (1.0, 1.0))
-    run = stepper(system, box, Langevin(1.0, 0.0, 0.0), right=Absorbing(), front=Absorbing())
+    run = stepper(system, box, Langevin(1.0, 0.0, 0.0), right=Absorbing(), bottom=Absorbing())
     assert run.step(0.7)["A"].particle.size == 0
     exits = run.step(0.7)["A"]
     assert exits.wall.tolist() == [1]
@@ -261,11 +261,16 @@ class Source:
 
 
 class Halving:
-    """A -> B for the last A in every half step, A -> 0 for none."""
+    """A -> B for the last A whenever there are reactions, A -> 0 for none."""
 
     names = ("first", "second")
 
+    def __init__(self, reach: float = 0.0) -> None:
+        self.reach = reach
+        self.seen: list[tuple[float, float, int]] = []
+
     def apply(self, system: System, begin: float, duration: float, stage: int = 0) -> Integers:
+        self.seen.append((begin, duration, stage))
         last = system["A"].count - 1
         if last < 0:
             return np.array([0, 0])
@@ -274,12 +279,12 @@ class Halving:
         return np.array([1, 0])
 
 
-def busy(seed: int = 1) -> Stepper:
+def busy(seed: int = 1, reach: float = 0.0) -> Stepper:
     system = System(2, ["A", "B"], Streams(seed))
     system.add("A", np.random.default_rng(seed).random((2, 40)))
     walls = {"A": {"left": Absorbing()}, "B": {"right": Absorbing()}}
     moves = {"A": Brownian(1.0, (0.5, 0.0)), "B": Brownian(0.4)}
-    return Stepper(system, Box((0.0, 0.0), (1.0, 1.0)), moves, walls, Halving(), [Source()])
+    return Stepper(system, Box((0.0, 0.0), (1.0, 1.0)), moves, walls, Halving(reach), [Source()])
 
 
 def test_the_ledger_has_every_particle() -> None:
@@ -307,16 +312,44 @@ def test_the_order_of_a_step() -> None:
     source = run.boundaries[0]
     assert isinstance(source, Source)
     left = int(run.ledger.left[0].sum())
-    assert source.seen == [("before", 0, 40), ("after", 0, 43 - 2 - left)]
+    assert source.seen == [("before", 0, 39), ("after", 0, 42 - left)]
+    assert isinstance(run.reactions, Halving)
+    assert run.reactions.seen == [(0.0, 0.01, 0), (0.01, 0.01, 1)]
+    assert run.system.step == 1
 
 
-def test_a_resumed_run_has_the_same_bits() -> None:
-    whole, first = busy(), busy()
+def test_the_order_of_a_step_that_searches_for_pairs() -> None:
+    """M(dt/2) R(dt) M(dt/2), each M with its boundaries; but with forces R(dt/2) M(dt) R(dt/2)."""
+    run = busy(reach=0.1)
+    exits = run.step(0.02)
+    source, reactions = run.boundaries[0], run.reactions
+    assert isinstance(source, Source)
+    assert isinstance(reactions, Halving)
+    first, second = (source.seen[k][2] for k in (1, 3))
+    assert source.seen == [
+        ("before", 0, 40), ("after", 0, first), ("before", 1, first - 2), ("after", 1, second)
+    ]  # fmt: skip
+    assert reactions.seen == [(0.0, 0.02, 0)]
+    assert run.system.step == 2
+    assert run.system.time == pytest.approx(0.02)
+    left = exits["A"]
+    assert left.points is not None
+    assert left.particle.size == run.ledger.left[0].sum() == left.points.shape[1] > 2
+    assert np.all(left.points[0] == 0.0)
+    run.ledger.check(run.system)
+    run.dynamics = {"A": Brownian(1.0, lambda x: 0 * x), "B": Brownian(0.4)}
+    run.step(0.02)
+    assert [span for _, span, _ in reactions.seen] == [0.02, 0.01, 0.01]
+
+
+@pytest.mark.parametrize("reach", [0.0, 0.1])
+def test_a_resumed_run_has_the_same_bits(reach: float) -> None:
+    whole, first = busy(reach=reach), busy(reach=reach)
     for _ in range(30):
         whole.step(0.02)
     for _ in range(17):
         first.step(0.02)
-    second = busy()
+    second = busy(reach=reach)
     second.system.restore(first.system.state())
     second.ledger.restore(first.ledger.state())
     for _ in range(13):

@@ -176,6 +176,43 @@ def test_ranks_and_resuming_change_no_bit(tmp_path):
         assert call("resume", tmp_path / "two") == 0
 
 
+def test_velocities_in_a_mesh(tmp_path):
+    """Half of a run, saved and gone on with, is the whole; as many survive as in a box."""
+    text = SLAB.replace("diffusion = 1.0", "diffusion = 1.0\nfriction = 40").replace(
+        "seed = 5", 'dynamics = "langevin"')  # fmt: skip
+    whole, second = build(tmp_path / "a", text), build(tmp_path / "b", text)
+    while whole.time < 0.1 * (1 - 1e-12):
+        whole.advance(0.1)
+    second.restore(whole.state())
+    box = 'type = "box"\nupper = [1.0, 0.5]'
+    closed = build(tmp_path / "c", text.replace(MESH, "\n").replace('type = "mesh"', box))
+    for model in (whole, second, closed):
+        while model.time < 0.2 * (1 - 1e-12):
+            model.advance(0.2)
+    one, other, boxed = (values_of(model) for model in (whole, second, closed))
+    assert one == other
+    error = math.sqrt(3000 * 0.25 / 3)
+    assert abs(one["count_A"] - boxed["count_A"]) < 3 * math.sqrt(2) * error
+    assert 1000 < one["count_A"] < 2500
+
+
+@pytest.mark.parametrize("axis", ["x", "y", "r"])
+def test_profiles_of_a_mesh(axis, tmp_path):
+    """A uniform density within reflecting walls is seen as uniform, whatever the intervals are."""
+    text = SLAB.replace('type = "absorbing"', 'type = "reflecting"')
+    measure = f'[particles.measure]\nbins = 6\naxis = "{axis}"\nbegin = 0.02\n'
+    model = build(tmp_path, text + measure)
+    while model.time < 0.2 * (1 - 1e-12):
+        model.advance(0.2)
+    columns = model.tables()["profiles"].columns
+    assert columns[f"{axis}_from"][0] == 0
+    end = {"x": 1.0, "y": 0.5, "r": math.sqrt(1.25)}[axis]
+    assert columns[f"{axis}_to"][-1] == pytest.approx(end)
+    score = (columns["A"] - 6000) / columns["A_error"]
+    assert np.all(np.abs(score) < 4)
+    assert np.all(columns["A_error"] < 0.06 * 6000)
+
+
 MISTAKES = {
     "no mesh": (
         SLAB.replace(MESH, "\n"),
@@ -183,24 +220,23 @@ MISTAKES = {
     "a mesh of no use": (
         SLAB.replace('type = "mesh"', DISC),
         "particles.domain: has a form of its own and needs no section \\[mesh\\]; found 'ball'"),
-    "velocities": (
-        SLAB.replace("seed = 5", 'dynamics = "langevin"'),
-        "particles.dynamics: in a mesh, molecules have no velocities; found 'langevin'"),
     "region": (
         SLAB.replace('type = "mesh"', 'type = "mesh"\nregion = "inside"'),
         "particles.domain: the mesh has no such region; found 'inside'"),
     "wall": (
         SLAB.replace("walls.right", "walls.rigth"),
         "particles.walls.rigth: the domain has no such wall; did you mean 'right'"),
-    "reservoir": (
-        SLAB.replace('type = "absorbing"', 'type = "open"\nconcentration = 1'),
-        "particles.walls.right: a wall of a mesh cannot be this; found 'open'; valid: absorbing"),
     "periodic": (
         SLAB.replace('type = "absorbing"', 'type = "periodic"'),
         "particles.walls.right: a wall of a mesh cannot be this; found 'periodic'"),
-    "profiles": (
-        SLAB + "[particles.measure]\nbins = 5\n",
-        "particles.measure.bins: profiles are of domains in closed form"),
+    "axis": (
+        SLAB + '[particles.measure]\nbins = 5\naxis = "z"\n',
+        "particles.measure.axis: profiles of this domain are along another .*valid: r, x, y"),
+    "velocities at a reactive wall": (
+        SLAB.replace("diffusion = 1.0", "diffusion = 1.0\nfriction = 9").replace(
+            'type = "absorbing"', 'type = "partially-absorbing"\nreactivity = 1').replace(
+            "seed = 5", 'dynamics = "langevin"'),
+        "Langevin particles cannot meet a partially absorbing wall"),
     "place": (
         SLAB.replace("number = 3000", "number = 3000\nplace = [0.5, 0.6]"),
         "particles.species.A.place: is not in the domain"),

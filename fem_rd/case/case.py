@@ -183,6 +183,9 @@ class _Reader:
         mesh = self._section("mesh", MeshField) if "mesh" in keys else None
         if isinstance(mesh, BuiltinMesh):  # the dimension of a concentration is known, then
             self.context = replace(self.context, possible=(mesh.dimension,))
+        told = getattr(SECTIONS[model].section, "spaces", None) if model else None
+        if told and (spaces := told(self.data.get(model))):
+            self.context = replace(self.context, possible=spaces)
         species = species_named(self.data.get("chemistry"))
         self.errors += ambiguous(species, self.context.parameters)
         self.context = replace(self.context, species=species)

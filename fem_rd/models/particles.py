@@ -21,12 +21,13 @@ from fem_rd.errors import CaseError, FemRdError
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.functionals import Derived
+from fem_rd.models.particles_checks import check_case
 from fem_rd.models.particles_ensemble import Ensemble
 from fem_rd.models.particles_mesh import region_of
 from fem_rd.models.particles_observables import Measured, observables_of, with_errors
 from fem_rd.models.particles_output import ParticlesOutput
 from fem_rd.models.particles_samples import Table
-from fem_rd.models.particles_setup import Setup, check_case
+from fem_rd.models.particles_setup import Setup
 from fem_rd.models.protocol import Array, Exact, Field
 from fem_rd.observables import Observable
 from fem_rd.output.results import ResultsDirectory
@@ -46,7 +47,7 @@ class ParticlesModel:
         comm: MPI.Comm = place.mesh.comm if isinstance(place, Domain) else place
         region = region_of(case.section.domain, place) if isinstance(place, Domain) else None
         self._case, self._comm, self._setup = case, comm, Setup(case, dt, region)
-        self._steps = _whole_steps(case.time.end if case.time else 0.0, self._setup.dt, "time.end")
+        self._steps = whole_steps(case.time.end if case.time else 0.0, self._setup.dt, "time.end")
         self._every = self._row_interval()
         _check_measures(self._setup)
         self._setup.check_steps()
@@ -182,10 +183,11 @@ class ParticlesModel:
         every = self._setup.section.measure.every
         if every is None:
             return max(1, math.ceil(self._steps / INTERVALS))
-        return _whole_steps(every, self._setup.dt, "particles.measure.every")
+        return whole_steps(every, self._setup.dt, "particles.measure.every")
 
 
-def _whole_steps(duration: float, dt: float, key: str) -> int:
+def whole_steps(duration: float, dt: float, key: str) -> int:
+    """Steps in a duration; `CaseError` where it is not a multiple of them."""
     steps = round(duration / dt)
     if steps < 1 or abs(duration / dt - steps) > _MULTIPLE * steps:
         raise CaseError(f"must be a multiple of time.step = {dt:g}", key=key, found=duration)
@@ -201,7 +203,7 @@ def _check_measures(setup: Setup) -> None:
         message = "nothing passes this wall"
         raise CaseError(message, key=f"{key}.flux", found=measure.flux, valid=set(walls))
     for index, lag in enumerate(measure.lags):
-        _whole_steps(lag, setup.dt, f"{key}.lags[{index}]")
+        whole_steps(lag, setup.dt, f"{key}.lags[{index}]")
     if measure.lags and measure.begin is None:
         raise CaseError("needs averages over time", key=f"{key}.lags", valid=f"with {key}.begin")
     if measure.begin and setup.case.time and measure.begin >= setup.case.time.end:

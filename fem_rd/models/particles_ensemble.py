@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from fem_rd.models.particles_domain import values_at
 from fem_rd.models.particles_samples import Pairs, Profiles
-from fem_rd.models.particles_setup import Setup, values_at
+from fem_rd.models.particles_setup import Setup
 from fem_rd.models.particles_statistics import Array, NumberSums, blocks_for
+from fem_rd.particles.open_boundary import OpenBoundary
+from fem_rd.particles.open_boundary_supply import WellMixed
 from fem_rd.particles.random import Streams
 from fem_rd.particles.state import System
 from fem_rd.particles.stepper import Stepper
@@ -21,6 +24,15 @@ from fem_rd.state import State
 
 _VECTORS = ("positions", "velocities")
 MOST_STEPS = 1024  # between two times that numbers are summed up
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A boundary of the engine that has a state of its own, as arrays by name."""
+
+    def state(self) -> dict[str, npt.NDArray[Any]]: ...
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,13 @@ class Replica:
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """All that it needs to go on."""
-        ledger = self.stepper.ledger.state()
-        return self.system.state() | {f"ledger {name}": part for name, part in ledger.items()}
+        found = self.system.state()
+        for start, part in self._parts:
+            found |= {f"{start} {name}": array for name, array in part.state().items()}
+        return found
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         """Put back what `state` gave, with arrays flat."""
-        shapes = {name: part.shape for name, part in self.stepper.ledger.state().items()}
         dimension = self.system.dimension
         shaped = {
             name: part.reshape(dimension, -1) if name.endswith(_VECTORS) else part
@@ -45,9 +58,28 @@ class Replica:
         }
         numbers = ("step", "time", "next_id")
         self.system.restore({**shaped, **{name: arrays[name][0] for name in numbers}})
-        self.stepper.ledger.restore(
-            {name: arrays[f"ledger {name}"].reshape(shape) for name, shape in shapes.items()}
-        )
+        for start, part in self._parts:
+            known = part.state().items()
+            part.restore(
+                {name: arrays[f"{start} {name}"].reshape(now.shape) for name, now in known}
+            )
+
+    @property
+    def reservoirs(self) -> list[int]:
+        """The molecules in each of the finite reservoirs."""
+        return [
+            one.concentration.number
+            for one in self.stepper.boundaries
+            if isinstance(one, OpenBoundary) and isinstance(one.concentration, WellMixed)
+        ]
+
+    @property
+    def _parts(self) -> list[tuple[str, Remembering]]:
+        """What remembers, beside the system, each with a name."""
+        boundaries = enumerate(self.stepper.boundaries)
+        found: list[tuple[str, Remembering]] = [("ledger", self.stepper.ledger)]
+        found += [(f"boundary {k}", one) for k, one in boundaries if isinstance(one, Remembering)]
+        return found
 
 
 class Ensemble:
@@ -110,9 +142,18 @@ class Ensemble:
 
     @property
     def unaccounted(self) -> int:
-        """Particles that the ledgers have lost or invented: 0."""
+        """Particles that the ledgers, or finite reservoirs, have lost or invented: 0."""
         known = [replica.stepper.ledger.expected for replica in self.replicas]
-        return int(np.abs(self.counts - _columns(known, len(self._setup.species))).sum())
+        lost = np.abs(self.counts - _columns(known, len(self._setup.species))).sum()
+        rows = [self._setup.exchanging.index(place) for place in self._setup.finite]
+        first = np.array(list(self._setup.finite.values()), dtype=np.int64)[:, None]
+        return int(lost + np.abs(self.reservoirs - first - self.net[rows]).sum())
+
+    @property
+    def reservoirs(self) -> npt.NDArray[np.int64]:
+        """The molecules in finite reservoirs, (reservoirs, own)."""
+        found = [replica.reservoirs for replica in self.replicas]
+        return _columns(found, len(self._setup.finite))
 
     @property
     def net(self) -> npt.NDArray[np.int64]:

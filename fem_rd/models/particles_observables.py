@@ -22,7 +22,8 @@ class Measured:
     """What all replicas have shown; the last axis of arrays is that of all replicas.
 
     ``sums`` as `Ensemble.sums`, ``counts`` (species, replicas), ``net`` (exchanging, replicas),
-    ``events`` (reactions, replicas), ``averages`` (n, 3, replicas).
+    ``events`` (reactions, replicas), ``averages`` (n, 3, replicas), ``reservoirs`` (finite ones,
+    replicas).
     """
 
     numbers: NumberSums
@@ -32,6 +33,7 @@ class Measured:
     net: Array
     events: Array
     averages: Array
+    reservoirs: Array
     unaccounted: int
 
     @classmethod
@@ -45,6 +47,7 @@ class Measured:
             gathered(ensemble.net, comm),
             gathered(ensemble.events, comm),
             gathered(ensemble.averages(), comm),
+            gathered(ensemble.reservoirs, comm),
             comm.allreduce(ensemble.unaccounted),
         )
 
@@ -65,6 +68,7 @@ def observables_of(
         *_numbers(setup, measured),
         *_averages_over_time(setup, measured),
         *_fluxes(setup, measured, units),
+        *_reservoirs(setup, measured),
         *_exit_times(setup, measured, units),
         *_means(setup, measured),
         *_events(setup, measured),
@@ -150,6 +154,13 @@ def _fluxes(setup: Setup, measured: Measured, units: UnitSystem) -> Iterator[Obs
         yield Observable("flux", float(value / area), per_area, out, _or(float(error / area)))
         text = f"molecules that leave through {chosen} per time, on balance"
         yield Observable("rate", float(value), per_time, text, _or(float(error)))
+
+
+def _reservoirs(setup: Setup, measured: Measured) -> Iterator[Observable]:
+    for row, (name, wall) in enumerate(setup.finite):
+        mean, error = over_replicas(measured.reservoirs[row])[0]
+        text = f"molecules of {name} in the reservoir behind {wall}, in each replica"
+        yield Observable(f"reservoir_{name}_{wall}", mean, "1", text, _or(error))
 
 
 def _exit_times(setup: Setup, measured: Measured, units: UnitSystem) -> Iterator[Observable]:

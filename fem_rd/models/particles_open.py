@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fem_rd.case.sections.particle_places import OpenWall
 from fem_rd.expressions.expression import Expression
+from fem_rd.models.particles_domain import values_at
 from fem_rd.particles.domains import Box
 from fem_rd.particles.domains_round import Ball
-from fem_rd.particles.open_boundary import OpenBoundary, Potential
+from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.open_boundary import Exchanged, OpenBoundary, Potential
+from fem_rd.particles.open_boundary_facets import Facets
 from fem_rd.particles.open_boundary_places import Face, Opening, Sphere
+from fem_rd.particles.open_boundary_reversal import Reversal
 from fem_rd.particles.open_boundary_schemes import (
     Crossing,
     Layer,
@@ -21,18 +26,118 @@ from fem_rd.particles.open_boundary_schemes import (
     Scheme,
     StrangLayer,
 )
+from fem_rd.particles.open_boundary_supply import Concentration, Profile, WellMixed
 from fem_rd.particles.state import Floats
+from fem_rd.particles.walls import Open, Periodic, Reflecting, Wall
 
-_TRIES = 1 << 12  # points at which a potential is looked at to bound it
+_TRIES = 1 << 12  # points at which a potential or a concentration is looked at to bound it
 _MARGIN = 1.1
 
 
-def scheme_of(section: OpenWall, diffusion: float, dt: float) -> Scheme:
-    """The scheme that a wall names; layer-strang without a width has the one it needs."""
-    width = section.width or math.sqrt(2 * diffusion * dt)
+@dataclass(frozen=True)
+class Behind:
+    """What one replica has behind an open wall, for one species, in place of what the case says.
+
+    ``concentration``: of the engine: also a `Profile` of feet on the wall and time, or a
+    `WellMixed` volume. ``exchanged``: told at the end of each step who passed, and where.
+    """
+
+    concentration: Concentration
+    exchanged: Exchanged | None = None
+
+
+@dataclass(frozen=True)
+class Mover:
+    """A species as reservoirs know it: ``potential`` in k_B T, ``thermal_speed`` if it flies."""
+
+    name: str
+    diffusion: float
+    potential: Callable[[Floats], Floats] | None = None
+    thermal_speed: float | None = None
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """An open wall as one species meets it: what all replicas have in common."""
+
+    species: Mover
+    section: OpenWall
+    domain: Any
+    opening: Opening
+    scheme: Scheme
+
+    @classmethod
+    def of(
+        cls,
+        species: Mover,
+        wall: str,
+        section: OpenWall,
+        domain: Any,
+        walls: Mapping[str, Wall],
+        dt: float,
+    ) -> Entrance:
+        """The entrance at a ``wall`` whose section this is.
+
+        ``walls``: of the species in its domain, the open one among them. Raises `CaseError` for
+        parameters that are unsafe.
+        """
+        opening = opening_of(domain, wall)
+        scheme = scheme_of(section, species.diffusion, dt, opening, domain, walls)
+        entrance = cls(species, section, domain, opening, scheme)
+        entrance.boundary(None).check(dt)
+        return entrance
+
+    def boundary(self, behind: Behind | None) -> OpenBoundary:
+        """The reservoir of one replica; what the case says of it where ``behind`` is None."""
+        species, around = self.species, None
+        if species.potential is not None:
+            around = potential_in(self.opening, self.section.width or 0.0, species.potential)
+        if behind is None:
+            behind = Behind(concentration_of(self.section, self.opening))
+        return OpenBoundary(
+            f"{species.name} at {self.opening.wall}",
+            self.scheme,
+            self.opening,
+            species.name,
+            species.diffusion,
+            behind.concentration,
+            potential=around,
+            thermal_speed=species.thermal_speed,
+            locate=self.domain.locate if isinstance(self.domain, MeshRegion) else None,
+            exchanged=behind.exchanged,
+        )
+
+
+def wall_of(section: OpenWall) -> Wall:
+    """What the domain does at the wall."""
     match section.scheme:
         case "crossing":
+            return Open()
+        case "layer" | "layer-matched":
+            return Reflecting()
+        case "layer-strang":
+            return Open(bridge=False)
+
+
+def scheme_of(
+    section: OpenWall,
+    diffusion: float,
+    dt: float,
+    opening: Opening,
+    domain: Any,
+    walls: Mapping[str, Wall],
+) -> Scheme:
+    """The scheme that a wall names; layer-strang without a width has the one it needs.
+
+    `crossing` is in closed form where that is exact (`crosses_in_closed_form`), otherwise it is
+    by trial steps.
+    """
+    width = section.width or math.sqrt(2 * diffusion * dt)
+    match section.scheme:
+        case "crossing" if crosses_in_closed_form(opening, walls):
             return Crossing()
+        case "crossing":
+            return Reversal(domain, walls)
         case "layer":
             return Layer(width)
         case "layer-matched":
@@ -41,8 +146,23 @@ def scheme_of(section: OpenWall, diffusion: float, dt: float) -> Scheme:
             return StrangLayer(width)
 
 
+def crosses_in_closed_form(opening: Opening, walls: Mapping[str, Wall]) -> bool:
+    """Spheres, and faces of a box with nothing but mirrors and periodic faces beside them."""
+    if isinstance(opening, Face):
+        opposite = opening.number ^ 1
+        beside = [
+            walls.get(name, Reflecting())
+            for number, name in enumerate(opening.box.walls)
+            if number not in (opening.number, opposite)
+        ]
+        return all(isinstance(wall, Reflecting | Periodic) for wall in beside)
+    return isinstance(opening, Sphere) and opening.dimension == 3
+
+
 def opening_of(domain: Any, wall: str) -> Opening:
     """The interface that is this wall of a domain."""
+    if isinstance(domain, MeshRegion):
+        return Facets.of_wall(domain, wall)
     if isinstance(domain, Box):
         return Face(domain, wall)
     if isinstance(domain, Ball):
@@ -53,11 +173,35 @@ def opening_of(domain: Any, wall: str) -> Opening:
     return Sphere(radius, wall, domain.dimension, opposite=opposite)
 
 
-def concentration_of(expression: Expression) -> float | Callable[[float], float]:
-    """A number, or a function of time."""
+def concentration_of(section: OpenWall, opening: Opening) -> Concentration:
+    """What a section says is behind the wall: a number, a function of time, a profile, a volume."""
+    expression = section.concentration
+    if section.volume is not None:
+        return WellMixed(section.volume, molecules_in(section))
     if expression.is_constant:
         return expression.value
-    return lambda time: float(expression.evaluate({"t": time}))
+    if not expression.names - {"t"}:
+        return lambda time: float(expression.evaluate({"t": time}))
+    return _profile(expression, opening)
+
+
+def molecules_in(section: OpenWall) -> int:
+    """Molecules in a reservoir of finite volume at the beginning: the nearest whole number."""
+    return round(section.concentration.value * (section.volume or 0.0))
+
+
+def _profile(expression: Expression, opening: Opening) -> Profile:
+    """A concentration along the wall, bounded by what it is at some places of it."""
+    generator = np.random.Generator(np.random.Philox(0))
+    feet = opening.place(np.zeros(_TRIES), generator)[1]
+
+    def maximum(time: float) -> float:
+        return float(values_at(expression, feet, time).max()) * _MARGIN
+
+    return Profile(
+        lambda points, time: values_at(expression, points, time),
+        maximum if "t" in expression.names else maximum(0.0),
+    )
 
 
 def potential_in(
@@ -68,31 +212,3 @@ def potential_in(
     points, feet = opening.place(width * generator.random(_TRIES), generator)
     fall = float((value(feet) - value(points)).max())
     return Potential(value, max(fall, 0.0) * _MARGIN)
-
-
-def open_boundary(
-    name: str,
-    section: OpenWall,
-    opening: Opening,
-    diffusion: float,
-    dt: float,
-    potential: Callable[[Floats], Floats] | None,
-    thermal_speed: float | None,
-) -> OpenBoundary:
-    """The reservoir of the species ``name`` at a wall. Raises `CaseError` for unsafe parameters."""
-    scheme = scheme_of(section, diffusion, dt)
-    around = None
-    if potential is not None:
-        around = potential_in(opening, section.width or 0.0, potential)
-    boundary = OpenBoundary(
-        f"{name} at {opening.wall}",
-        scheme,
-        opening,
-        name,
-        diffusion,
-        concentration_of(section.concentration),
-        potential=around,
-        thermal_speed=thermal_speed,
-    )
-    boundary.check(dt)
-    return boundary

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -18,8 +18,18 @@ from fem_rd.output.results import ResultsDirectory
 from fem_rd.parallel import on_root
 from fem_rd.particles.state import System
 
-if TYPE_CHECKING:
-    from fem_rd.models.particles import ParticlesModel
+
+class WithTables(Protocol):
+    """A model with particles."""
+
+    @property
+    def time(self) -> float:
+        """The time reached."""
+        ...
+
+    def tables(self) -> Mapping[str, Table]:
+        """What is written as tables, by name. Collective."""
+        ...
 
 
 class ParticlesOutput:
@@ -28,7 +38,7 @@ class ParticlesOutput:
     def __init__(
         self,
         results: ResultsDirectory,
-        model: ParticlesModel,
+        model: WithTables,
         first: System | None,
         comm: MPI.Comm,
         log: Log,

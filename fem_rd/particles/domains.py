@@ -17,7 +17,12 @@ from fem_rd.particles.random import Streams
 from fem_rd.particles.state import Floats, Integers, Population
 from fem_rd.particles.walls import Kind, PartiallyAbsorbing, Periodic, Reflecting, Wall, wall_code
 
-FACES = ("left", "right", "front", "back", "bottom", "top")
+FACES = {
+    1: ("left", "right"),
+    2: ("left", "right", "bottom", "top"),
+    3: ("left", "right", "front", "back", "bottom", "top"),
+}
+"""The names of the faces of a box, lower and upper along each axis, by its dimension."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +146,9 @@ class FlyingDomain(Domain, Protocol):
 class Box:
     """All points between two corners: an interval, a rectangle or a box.
 
-    Faces: left, right (first axis), front, back (second), bottom, top (third). Plane walls are
-    exact at any dt: images, Brownian bridges (both faces of an axis at once), local time; with a
-    constant drift too where faces are 6 sqrt(2 D dt) apart. Where drift varies, order dt.
+    Faces (`FACES`): left, right (x), bottom, top (the last axis), front, back (y of three). Plane
+    walls are exact at any dt: images, Brownian bridges (both faces of an axis at once), local time;
+    with a constant drift too where faces are 6 sqrt(2 D dt) apart. Where drift varies, order dt.
     """
 
     lower: tuple[float, ...]
@@ -170,7 +175,7 @@ class Box:
 
     @property
     def walls(self) -> tuple[str, ...]:
-        return FACES[: 2 * self.dimension]
+        return FACES[self.dimension]
 
     def area(self, wall: str) -> float:
         return float(np.delete(self.sides, self.walls.index(wall) // 2).prod())
@@ -234,7 +239,8 @@ class Box:
             _check_step(upper - lower, (low_kind, high_kind), mobility)
             if (low_kind == Kind.PERIODIC) != (high_kind == Kind.PERIODIC):
                 raise CaseError(
-                    f"{FACES[2 * axis]} and {FACES[2 * axis + 1]} must both be periodic, or neither"
+                    f"{self.walls[2 * axis]} and {self.walls[2 * axis + 1]} must both be periodic, "
+                    "or neither"
                 )
             axes[axis] = (lower, upper, low_kind, high_kind, low_rate, high_rate)
         return axes

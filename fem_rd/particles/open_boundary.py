@@ -1,7 +1,8 @@
 """A reservoir at an interface: particles leave, and particles come in as its concentration says.
 
 The schemes are `fem_rd.particles.open_boundary_schemes`, the interfaces
-`fem_rd.particles.open_boundary_places`. Insertions are drawn by step and by the name of the
+`fem_rd.particles.open_boundary_places`, what a reservoir holds is
+`fem_rd.particles.open_boundary_supply`. Insertions are drawn by step and by the name of the
 boundary: they do not depend on ranks.
 """
 
@@ -9,30 +10,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.particles.domains import Exits
+from fem_rd.particles.open_boundary_insertion import Candidates, Insertion, Luck, Plan
 from fem_rd.particles.open_boundary_places import Opening
-from fem_rd.particles.open_boundary_schemes import Insertion, Plan, Scheme
+from fem_rd.particles.open_boundary_schemes import Scheme
+from fem_rd.particles.open_boundary_supply import Concentration, Supply, WellMixed
 from fem_rd.particles.random import Purpose
 from fem_rd.particles.state import Floats, System
 from fem_rd.particles.walls import Wall
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A concentration that varies along the interface.
-
-    ``value``: points on the interface (dimension, n) and the time, to (n,) (1/volume), never more
-    than ``maximum``: insertions are drawn for that and accepted in proportion, which is exact.
-    """
-
-    value: Callable[[Floats, float], npt.ArrayLike]
-    maximum: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +40,11 @@ class Potential:
     depth: float = 0.0
 
 
-Concentration = float | Callable[[float], float] | Profile
+Exchanged = Callable[[Floats, Floats], None]
+"""Told at the end of each step the feet (dimension, n) of those who came in and of those who left.
+
+A foot is the point of the interface where a particle passed it; of layers, the nearest one.
+"""
 
 
 @dataclass
@@ -56,10 +52,10 @@ class OpenBoundary:
     """One species at one interface; a `Boundary` of the stepper.
 
     ``name``: as the ledger knows it, and the key of its random numbers; one of its own for each.
-    ``diffusion``: of the species. ``concentration``: of the reservoir (1/volume): a number, a
-    function of time, or a `Profile`. ``thermal_speed``: of inserted particles that have velocities.
-    ``locate``: points to the cells they are in, -1 outside, for what has cells or corners: who
-    would be put outside is not inserted.
+    ``diffusion``: of the species. ``concentration``: of the reservoir, a `Concentration`.
+    ``thermal_speed``: of inserted particles that have velocities. ``locate``: points to the cells
+    they are in, -1 outside, for what has cells or corners: who would be put outside is not
+    inserted. ``exchanged``: whom to tell who passed and where.
     Raises `CaseError` where a scheme would be wrong for this interface or dt (`check`).
     """
 
@@ -72,7 +68,10 @@ class OpenBoundary:
     potential: Potential | None = None
     thermal_speed: float | None = None
     locate: Callable[[Floats], npt.NDArray[np.int32]] | None = None
+    exchanged: Exchanged | None = None
     _plans: dict[float, Plan] = field(default_factory=dict, init=False, repr=False)
+    _came: list[Floats] = field(default_factory=list, init=False, repr=False)
+    _left: list[Floats] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.scheme.layered and (self.potential or self.thermal_speed is not None):
@@ -89,7 +88,9 @@ class OpenBoundary:
     def check(self, dt: float) -> Plan:
         """What a step of length dt does; `CaseError` if the scheme refuses it."""
         if dt not in self._plans:
-            self._plans[dt] = self.scheme.plan(self.opening, self.diffusion, dt)
+            plan = self.scheme.plan(self.opening, self.diffusion, dt)
+            self._supply.check(plan.swept)
+            self._plans[dt] = plan
         return self._plans[dt]
 
     def before(self, system: System, dt: float) -> Mapping[str, tuple[int, int]]:
@@ -103,7 +104,22 @@ class OpenBoundary:
         self, system: System, dt: float, exits: Mapping[str, Exits]
     ) -> Mapping[str, tuple[int, int]]:
         """Insert; who left has been removed and counted by the stepper."""
-        return {self.species: (self._insert(system, self.check(dt).after, 1, dt), 0)}
+        inserted = self._insert(system, self.check(dt).after, 1, dt)
+        gone = exits[self.species]
+        if gone.points is not None:
+            self._left.append(gone.points[:, gone.wall == self.opening.number])
+        self._settle(system.dimension)
+        return {self.species: (inserted, 0)}
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """What a run needs to go on, beside the system: the molecules of a finite reservoir."""
+        finite = isinstance(self.concentration, WellMixed)
+        return {"number": np.array(self.concentration.number)} if finite else {}  # type: ignore[union-attr]
+
+    def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Put back what `state` gave."""
+        if isinstance(self.concentration, WellMixed):
+            self.concentration.number = int(arrays["number"])
 
     def _thin(self, system: System, plan: Plan) -> int:
         population = system[self.species]
@@ -114,6 +130,7 @@ class OpenBoundary:
             population.id[within], system.step, Purpose.THIN, self._key % 256
         )
         gone = within[uniforms < plan.probability]
+        self._left.append(population.x[:, gone])
         population.remove(gone)
         return int(gone.size)
 
@@ -126,52 +143,43 @@ class OpenBoundary:
             counting = system.streams.generator(system.step, Purpose.INSERT_COUNT, draw)
             placing = system.streams.generator(system.step, Purpose.INSERT_PLACE, draw)
             time = system.time + insertion.moment * dt
-            weight = 1.0 if self.potential is None else np.exp(self.potential.depth)
-            count = int(counting.poisson(self._highest(time) * insertion.volume * weight))
-            total += self._put(system, insertion.depths(count, placing), placing, time)
+            weight = 1.0 if self.potential is None else float(np.exp(self.potential.depth))
+            count = self._supply.offered(insertion.volume * weight, time, counting)
+            trials = replace(system.streams, branch=1 + draw)
+            candidates = insertion.draw(count, Luck(placing, trials, system.step))
+            total += self._put(system, candidates, placing, time)
         return total
 
     def _put(
-        self, system: System, depths: Floats, generator: np.random.Generator, time: float
+        self, system: System, drawn: Candidates, generator: np.random.Generator, time: float
     ) -> int:
-        points, feet = self.opening.place(depths, generator)
-        if isinstance(self.concentration, Profile):
-            kept = self._share(feet, time) > generator.random(feet.shape[1])
-            points, feet = points[:, kept], feet[:, kept]
+        new = drawn.only(self._supply.accepted(drawn.feet, time, generator))
         if self.potential is not None:
-            points = points[:, self._weights(points, feet) > generator.random(feet.shape[1])]
-        cells = None
-        if self.locate is not None:
-            cells = self.locate(points)
-            points, cells = points[:, cells >= 0], cells[cells >= 0]
+            weights = self._weights(self.potential, new)
+            new = new.only(weights > generator.random(weights.size))
+        if self.locate is not None and new.cells is None:
+            cells = self.locate(new.points)
+            new = replace(new, cells=cells).only(cells >= 0)
         velocities = None
         if self.thermal_speed is not None:
-            velocities = self.thermal_speed * generator.standard_normal(points.shape)
-        system.add(self.species, points, velocities, cells)
-        return points.shape[1]
+            velocities = self.thermal_speed * generator.standard_normal(new.points.shape)
+        system.add(self.species, new.points, velocities, new.cells)
+        self._supply.exchange(new.points.shape[1], 0)
+        self._came.append(new.feet)
+        return new.points.shape[1]
 
-    def _highest(self, time: float) -> float:
-        """The concentration for which candidates are drawn."""
-        c = self.concentration
-        value = c.maximum if isinstance(c, Profile) else c(time) if callable(c) else c
-        if not 0 <= value < np.inf:
-            raise _bad_concentration(self.name, value, time)
-        return float(value)
+    def _settle(self, dimension: int) -> None:
+        """At the end of a step, those who left are the reservoir's, and others are told."""
+        nobody = np.empty((dimension, 0))
+        came, left = (np.concatenate([nobody, *feet], axis=1) for feet in (self._came, self._left))
+        self._supply.exchange(0, left.shape[1])
+        self._came.clear()
+        self._left.clear()
+        if self.exchanged is not None:
+            self.exchanged(came, self.opening.feet(left))
 
-    def _share(self, feet: Floats, time: float) -> Floats:
-        profile = self.concentration
-        values = np.asarray(profile.value(feet, time), dtype=float)  # type: ignore[union-attr]
-        highest = self._highest(time)
-        wrong = ~((values >= 0) & (values <= highest * (1 + 1e-12)))
-        if wrong.any():
-            raise _bad_concentration(self.name, values[wrong][0], time, highest)
-        return values / max(highest, 1e-300)
-
-    def _weights(self, points: Floats, feet: Floats) -> Floats:
-        potential = self.potential
-        if potential is None:
-            return np.ones(points.shape[1])
-        fall = np.asarray(potential.value(feet)) - np.asarray(potential.value(points))
+    def _weights(self, potential: Potential, new: Candidates) -> Floats:
+        fall = np.asarray(potential.value(new.feet)) - np.asarray(potential.value(new.points))
         if fall.size and fall.max() > potential.depth + 1e-9:
             raise NumericalError(
                 f"{self.name}: the potential falls by {fall.max():.6g} k_B T within the layer, "
@@ -181,14 +189,9 @@ class OpenBoundary:
         return np.exp(fall - potential.depth)
 
     @property
+    def _supply(self) -> Supply:
+        return Supply(self.name, self.concentration)
+
+    @property
     def _key(self) -> int:
         return zlib.crc32(self.name.encode())
-
-
-def _bad_concentration(
-    name: str, value: float, time: float, highest: float = np.inf
-) -> NumericalError:
-    return NumericalError(
-        f"{name}: the concentration of the reservoir is {value:.6g} at time {time:.6g}",
-        remedy=f"values from 0 to {highest:.6g}",
-    )

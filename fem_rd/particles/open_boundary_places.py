@@ -1,6 +1,7 @@
-"""Where a reservoir meets the particles: a face of a box, a sphere, plane facets.
+"""Where a reservoir meets the particles: a face of a box, a sphere.
 
-Depths are distances from the interface into the domain of the particles.
+Depths are distances from the interface into the domain of the particles. The facets of a mesh are
+in `open_boundary_facets`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ class Opening(Protocol):
     def wall(self) -> str: ...
 
     @property
+    def number(self) -> int:
+        """Its place among the walls of the domain."""
+        ...
+
+    @property
     def dimension(self) -> int: ...
 
     @property
@@ -38,11 +44,14 @@ class Opening(Protocol):
 
     @property
     def curvature(self) -> float:
-        """1/R (1/length): positive with the particles inside, negative outside, 0 for a plane."""
+        """1/R (1/length): positive with the particles inside, negative outside, 0 for a plane.
+
+        `CaseError` for a shape that is none of these: only `crossing` by trial steps is for it.
+        """
         ...
 
     def depths(self, points: Floats) -> Floats:
-        """The depth (n,) of each of the points (dimension, n)."""
+        """The depth (n,) of each of the points (dimension, n); infinite beside the interface."""
         ...
 
     def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
@@ -50,7 +59,10 @@ class Opening(Protocol):
         ...
 
     def feet(self, points: Floats) -> Floats:
-        """The points of the interface below the points, (dimension, n)."""
+        """The points of the interface below the points, (dimension, n).
+
+        Points of the interface are their own feet.
+        """
         ...
 
 
@@ -64,6 +76,10 @@ class Face:
     def __post_init__(self) -> None:
         if self.wall not in self.box.walls:
             raise CaseError("no such face", found=self.wall, valid=self.box.walls)
+
+    @property
+    def number(self) -> int:
+        return self.box.walls.index(self.wall)
 
     @property
     def dimension(self) -> int:
@@ -97,11 +113,11 @@ class Face:
 
     @cached_property
     def _axis(self) -> int:
-        return self.box.walls.index(self.wall) // 2
+        return self.number // 2
 
     @cached_property
     def _inward(self) -> float:
-        return 1.0 if self.box.walls.index(self.wall) % 2 == 0 else -1.0
+        return 1.0 if self.number % 2 == 0 else -1.0
 
     @cached_property
     def _plane(self) -> float:
@@ -130,6 +146,10 @@ class Sphere:
             raise CaseError("the radii of an open sphere", found=(self.radius, self.opposite))
         if self.centre and len(self.centre) != self.dimension:
             raise CaseError("the centre", found=self.centre, valid=f"{self.dimension} numbers")
+
+    @property
+    def number(self) -> int:
+        return int(0 < self.opposite < self.radius)  # the outer wall of a shell is its second
 
     @property
     def area(self) -> float:
@@ -165,76 +185,3 @@ class Sphere:
     @cached_property
     def _middle(self) -> Floats:
         return np.array(self.centre or (0.0,) * self.dimension)[:, None]
-
-
-@dataclass(frozen=True, eq=False)
-class Facets:
-    """Plane facets: points, segments or triangles.
-
-    ``vertices``: (facets, dimension, dimension), each row of the last two axes one vertex;
-    ``normals``: (facets, dimension), into the domain, of any length. Layers need all of them in one
-    plane. Where facets meet at an angle, insertions are right up to sqrt(D dt) from the edge.
-    """
-
-    vertices: Floats
-    normals: Floats
-    wall: str
-    reach: float
-
-    def __post_init__(self) -> None:
-        facets, dimension = self.normals.shape
-        if self.vertices.shape != (facets, dimension, dimension) or not 1 <= dimension <= 3:
-            raise CaseError(
-                "the shapes of vertices and normals",
-                found=(self.vertices.shape, self.normals.shape),
-                valid="(facets, dimension, dimension) and (facets, dimension)",
-            )
-
-    @property
-    def dimension(self) -> int:
-        return self.normals.shape[1]
-
-    @property
-    def area(self) -> float:
-        return float(self.areas.sum())
-
-    @property
-    def curvature(self) -> float:
-        return 0.0
-
-    @cached_property
-    def areas(self) -> Floats:
-        """The area of each facet: 1, a length, or an area."""
-        edges = self.vertices[:, 1:] - self.vertices[:, :1]
-        gram = np.einsum("fia,fja->fij", edges, edges)
-        return np.sqrt(np.linalg.det(gram)) / math.factorial(self.dimension - 1)
-
-    def depths(self, points: Floats) -> Floats:
-        return self._plane_normal @ (points - self.vertices[0, 0][:, None])
-
-    def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
-        bounds = np.cumsum(self.areas) / self.area
-        drawn = np.searchsorted(bounds, generator.random(depths.size), side="right")
-        facet = np.minimum(drawn, self.areas.size - 1)
-        shares = generator.standard_exponential((self.dimension, depths.size))
-        shares /= shares.sum(axis=0)
-        feet = np.einsum("vn,nva->an", shares, self.vertices[facet])
-        return feet + depths * self._unit[facet].T, feet
-
-    def feet(self, points: Floats) -> Floats:
-        return points - self._plane_normal[:, None] * self.depths(points)
-
-    @cached_property
-    def _unit(self) -> Floats:
-        return self.normals / np.linalg.norm(self.normals, axis=1, keepdims=True)
-
-    @cached_property
-    def _plane_normal(self) -> Floats:
-        normal = self._unit[0]
-        apart = (self.vertices - self.vertices[0, 0]) @ normal
-        size = np.abs(self.vertices - self.vertices[0, 0]).max() or 1.0
-        if np.abs(apart).max() > 1e-9 * size or (self._unit @ normal).min() < 1 - 1e-9:
-            raise CaseError(
-                "a reservoir layer over facets that do not lie in one plane", valid="crossing"
-            )
-        return normal

@@ -1,4 +1,4 @@
-"""Four ways to let a reservoir of concentration c_R exchange particles with a domain.
+"""Ways to let a reservoir of concentration c_R exchange particles with a domain.
 
 Every scheme says what it does in a step, and refuses what it would do wrong. The numbers behind
 them are `fem_rd.exact.open_boundary`, `open_layer_step`, `open_crossing` and `open_end_of_step`.
@@ -7,7 +7,6 @@ them are `fem_rd.exact.open_boundary`, `open_layer_step`, `open_crossing` and `o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -20,33 +19,10 @@ from fem_rd.exact.open_boundary import (
     matched_strength_sphere,
 )
 from fem_rd.exact.open_crossing import depth_from_uniforms, inserted
+from fem_rd.particles.open_boundary_insertion import Depths, Insertion, Plan, at_depths
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.state import Floats
 from fem_rd.particles.walls import Open, Reflecting, Wall
-
-Depths = Callable[[int, np.random.Generator], Floats]
-
-
-@dataclass(frozen=True)
-class Insertion:
-    """Poisson(c_R ``volume``) candidates; ``depths`` gives those of them that are accepted.
-
-    ``moment``: the time within the step, as a fraction of dt, at which c_R is taken.
-    """
-
-    volume: float
-    depths: Depths
-    moment: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a scheme does in a step: thin a layer and insert before it, insert after it."""
-
-    thinned: float = 0.0
-    probability: float = 0.0
-    before: tuple[Insertion, ...] = ()
-    after: tuple[Insertion, ...] = ()
 
 
 class Scheme(Protocol):
@@ -187,7 +163,8 @@ class StrangLayer:
                 valid=f"at most {opening.reach / 4:.6g}",
             )
         volume = opening.area * self.width / 4  # gamma dt/2 = 1/4
-        halves = [Insertion(volume, _uniform(opening, self.width), when) for when in (0.0, 1.0)]
+        depths = uniform_depths(opening, self.width)
+        halves = [at_depths(volume, opening, depths, when) for when in (0.0, 1.0)]
         return Plan(before=(halves[0],), after=(halves[1],))
 
 
@@ -200,8 +177,8 @@ def _layer(opening: Opening, width: float, strength: float, diffusion: float, dt
     probability = -math.expm1(-z)
     # the mean time at which those came in who are still there: constant in, gamma out
     moment = 1 / probability - 1 / z
-    volume = probability * _layer_volume(opening, width)
-    insertion = Insertion(volume, _uniform(opening, width), moment)
+    volume = probability * layer_volume(opening, width)
+    insertion = at_depths(volume, opening, uniform_depths(opening, width), moment)
     return Plan(thinned=width, probability=probability, before=(insertion,))
 
 
@@ -222,14 +199,15 @@ def _check_layer(opening: Opening, width: float, diffusion: float, dt: float) ->
         )
 
 
-def _layer_volume(opening: Opening, width: float) -> float:
+def layer_volume(opening: Opening, width: float) -> float:
+    """What lies less than ``width`` deep."""
     if not opening.curvature:
         return opening.area * width
     inner = (1 - opening.curvature * width) ** opening.dimension
     return opening.area * (1 - inner) / (opening.dimension * opening.curvature)
 
 
-def _uniform(opening: Opening, width: float) -> Depths:
+def uniform_depths(opening: Opening, width: float) -> Depths:
     """Depths of uniform points in a layer."""
     bend, power = opening.curvature, opening.dimension
 
@@ -268,12 +246,12 @@ def _crossings(opening: Opening, diffusion: float, dt: float) -> tuple[Insertion
         return depths
 
     if not bend:
-        return (Insertion(number, plain, moment),)
+        return (at_depths(number, opening, plain, moment),)
     if bend > 0:
-        return (Insertion(number, accepted(plain), moment),)
+        return (at_depths(number, opening, accepted(plain), moment),)
     # outside (1 + x/R)^p is more than 1: its bound 1 + p x/R is a sum of two laws
     extra = opening.area * 2 * power * abs(bend) * diffusion * dt / 2
     return (
-        Insertion(number, accepted(plain), moment),
-        Insertion(extra, accepted(biased), moment),
+        at_depths(number, opening, accepted(plain), moment),
+        at_depths(extra, opening, accepted(biased), moment),
     )

@@ -36,19 +36,25 @@ class Purpose(IntEnum):
     THIN = 32
     INSERT_COUNT = 33
     INSERT_PLACE = 34
+    ACROSS = 35
 
 
 @dataclass(frozen=True)
 class Streams:
-    """All random numbers of one replica: ``seed`` and ``replica`` are whole numbers from 0."""
+    """All random numbers of one replica: ``seed`` and ``replica`` are whole numbers from 0.
+
+    ``branch``: 0 for particles of the system; others for what is not, such as trial steps.
+    """
 
     seed: int
     replica: int = 0
+    branch: int = 0
 
     @cached_property
     def key(self) -> int:
         """The 64-bit key of the kernels."""
-        words = np.random.SeedSequence([self.seed, self.replica]).generate_state(1, np.uint64)
+        numbers = [self.seed, self.replica, self.branch][: 3 if self.branch else 2]
+        words = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
         return int(words[0])
 
     def generator(self, step: int, purpose: Purpose, draw: int = 0) -> np.random.Generator:

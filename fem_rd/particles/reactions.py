@@ -7,7 +7,8 @@ react on in what is left of the time. So competition is exact, and the law of th
 the master equation at fixed positions, for any duration.
 
 With motion M and reactions R, one step M(dt/2) R(dt) M(dt/2) or R(dt/2) M(dt) R(dt/2) has an error
-of order dt^2, and of dt^(3/2) from the edge of Doi's ball: `fem_rd.exact.doi.doi_step_bias`.
+of order dt^2, and of dt^(3/2) from the edge of Doi's ball: `fem_rd.exact.doi.doi_step_bias`. Which
+of the two a `Stepper` takes does not matter for either: repeated, both alternate M(dt) and R(dt).
 Detailed balance is kept exactly at any dt: R and M have the same equilibrium.
 """
 

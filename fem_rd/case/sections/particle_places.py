@@ -11,7 +11,7 @@ from fem_rd.case.quantities import Coefficient, Quantity, as_pydantic
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
 from fem_rd.case.sections.kinds import kind_of, known_kind
 from fem_rd.errors import CaseError
-from fem_rd.expressions.expression import Expression
+from fem_rd.expressions.expression import SPACE_TIME, Expression
 
 Length = Annotated[float, Quantity("length", POSITIVE)]
 Dimension = Annotated[Literal[2, 3], BeforeValidator(lambda value: _whole(value))]
@@ -36,7 +36,7 @@ class IntervalDomain(Section):
 class BoxDomain(Section):
     """A rectangle or a box between two corners.
 
-    Walls: left, right (x), front, back (y) and, of a box, bottom, top (z).
+    Walls: left, right (x), bottom, top (the last axis) and, of a box, front, back (y).
     """
 
     type: Literal["box"] = Field(default="box", description="kind of domain")
@@ -153,8 +153,11 @@ class OpenWall(Section):
 
     type: Literal["open"] = Field(default="open", description="kind of wall")
     concentration: Annotated[
-        Expression, Coefficient("amount/volume", ("t",), NOT_NEGATIVE)
-    ] = Field(description="concentration of the reservoir", examples=["400"])
+        Expression, Coefficient("amount/volume", SPACE_TIME, NOT_NEGATIVE)
+    ] = Field(
+        description="concentration of the reservoir, where it may vary that along the wall",
+        examples=["400"],
+    )
     scheme: SCHEMES = Field(
         default="crossing",
         description="`crossing`: leave and enter through the wall itself, exact for a plane; "
@@ -169,9 +172,21 @@ class OpenWall(Section):
         "follows from the step",
         examples=[0.2],
     )
+    volume: Annotated[float | None, Quantity("volume", POSITIVE)] = Field(
+        default=None,
+        description="volume of a well-mixed reservoir, for each species: it begins with "
+        "`concentration`, and changes by what passes the wall; without end if not given",
+        examples=[2.0],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.volume is not None and not self.concentration.is_constant:
+            error = CaseError(
+                "a reservoir of finite volume begins with one concentration",
+                key=".concentration", found=str(self.concentration), valid="a number",
+            )  # fmt: skip
+            raise as_pydantic(error)
         if self.scheme in ("layer", "layer-matched") and self.width is None:
             message = f"the scheme {self.scheme} needs the width of its layer"
             raise as_pydantic(CaseError(message, key=".width", valid="a length"))
@@ -186,6 +201,20 @@ WALLS: dict[str, type[Section]] = {
     "reflecting": ReflectingWall, "periodic": PeriodicWall, "absorbing": AbsorbingWall,
     "partially-absorbing": PartiallyAbsorbingWall, "open": OpenWall,
 }  # fmt: skip
+
+
+def spaces_of(domain: object) -> tuple[int, ...]:
+    """The space dimensions that a domain may have, as a case file writes it; () if any."""
+    table = domain if isinstance(domain, dict) else {}
+    match table.get("type"), table.get("upper"):
+        case "interval", _:
+            return (1,)
+        case "box", list() as corner if len(corner) in (2, 3):
+            return (len(corner),)
+        case "ball" | "shell", _:
+            dimension = table.get("dimension", 3)
+            return (dimension,) if dimension in (2, 3) else ()
+    return ()
 
 
 def _whole(value: object) -> object:

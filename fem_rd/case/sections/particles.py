@@ -12,7 +12,7 @@ from pydantic import Field, StrictInt, model_validator
 from fem_rd.case.base import Section
 from fem_rd.case.quantities import Bounds, Coefficient, Quantity, as_pydantic, at_least
 from fem_rd.case.schema import NOT_NEGATIVE, POSITIVE, Point
-from fem_rd.case.sections.particle_places import DomainField, MeshDomain, WallField
+from fem_rd.case.sections.particle_places import DomainField, MeshDomain, WallField, spaces_of
 from fem_rd.errors import CaseError
 from fem_rd.expressions.expression import SPACE, Expression
 
@@ -119,7 +119,8 @@ class MeasureSection(Section):
     )
     axis: Literal["x", "y", "z", "r"] | None = Field(
         default=None,
-        description="coordinate of the profiles; x, in balls and shells r, if not given",
+        description="coordinate of the profiles: x, y, z of boxes, r of balls and shells, all of "
+        "them of meshes; the first of these if not given",
         examples=["x"],
     )
     bins: Annotated[StrictInt, at_least(0)] = Field(
@@ -175,17 +176,12 @@ class ParticlesSection(Section):
         examples=[{"begin": 1.0, "flux": "right"}],
     )
 
+    @classmethod
+    def spaces(cls, table: object) -> tuple[int, ...]:
+        """The space dimensions that the domain may have, as a case file writes it; () if any."""
+        return spaces_of(table.get("domain") if isinstance(table, dict) else None)
+
     @property
     def on_mesh(self) -> bool:
         """Whether the section [mesh] is needed; it is of no use otherwise."""
         return isinstance(self.domain, MeshDomain)
-
-    @model_validator(mode="after")
-    def _can_fly(self) -> Self:
-        if self.on_mesh and self.dynamics == "langevin":
-            error = CaseError(
-                "in a mesh, molecules have no velocities",
-                key=".dynamics", found="langevin", valid="brownian",
-            )  # fmt: skip
-            raise as_pydantic(error)
-        return self
