@@ -22,7 +22,7 @@ from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.random import Purpose, Streams
 from fem_rd.particles.reactions import Reactions
 from fem_rd.particles.state import Population, System
-from fem_rd.particles.stepper import Boundary, Stepper
+from fem_rd.particles.stepper import Boundary, Stepper, halves_motion
 from fem_rd.particles.walls import Wall
 
 Reservoirs = Callable[[int], Mapping[tuple[str, str], Behind]]
@@ -135,21 +135,31 @@ class Setup:
         for name in self.species:
             nobody = Population(self.domain.dimension, velocities=langevin)
             move = self.dynamics[name].move
-            move(self.domain, nobody, self.walls[name], Streams(0), 0, self.dt)
+            move(self.domain, nobody, self.walls[name], Streams(0), 0, self._motion_time)
 
     def stepper(self, system: System) -> Stepper:
         """The engine for one replica, whose particles are there already."""
-        chemistry, reactions = self.case.chemistry, None
-        if chemistry is not None:
-            walls = next(iter(self.walls.values()))
-            reactions = Reactions(chemistry.network, self.domain, chemistry.radii, walls)
         replica = system.streams.replica
         behind = self.reservoirs(replica)
         boundaries: list[Boundary] = [
             entrance.boundary(behind.get(place)) for place, entrance in self.entrances.items()
         ]
         boundaries += self.further(replica)
+        reactions = self._reactions()
         return Stepper(system, self.domain, self.dynamics, self.walls, reactions, boundaries)
+
+    def _reactions(self) -> Reactions | None:
+        """Those of one replica."""
+        chemistry = self.case.chemistry
+        if chemistry is None:
+            return None
+        walls = next(iter(self.walls.values()))
+        return Reactions(chemistry.network, self.domain, chemistry.radii, walls)
+
+    @cached_property
+    def _motion_time(self) -> float:
+        """How long a motion lasts, of which a step may have two."""
+        return self.dt / 2 if halves_motion(self._reactions(), self.dynamics) else self.dt
 
     def fill(self, system: System) -> None:
         """Put the first particles into a system."""
@@ -190,7 +200,7 @@ class Setup:
             motion.thermal_speed if isinstance(motion, Langevin) else None,
         )
         try:
-            return Entrance.of(mover, wall, part, self.domain, self.walls[name], self.dt)
+            return Entrance.of(mover, wall, part, self.domain, self.walls[name], self._motion_time)
         except CaseError as error:
             raise error.at(key=self._walls.key(name, wall)) from None
 

@@ -148,19 +148,13 @@ class Stepper:
 
         Where motion M is in two halves, ``particle`` of the exits are places at the time of each.
         """
-        if not self._halves_motion:
+        if not halves_motion(self.reactions, self.dynamics):
             return self._go(dt, dt / 2)
         begin = self.system.time
         first = self._go(dt / 2)
         self._react(begin, dt, 0)
         second = self._go(dt / 2)
         return {name: _joined(exits, second[name]) for name, exits in first.items()}
-
-    @property
-    def _halves_motion(self) -> bool:
-        """Whether it is better to search for pairs once than to move once."""
-        searches = self.reactions is not None and self.reactions.reach > 0
-        return searches and not any(motion.pulls for motion in self.dynamics.values())
 
     def _go(self, dt: float, reacting: float = 0.0) -> Mapping[str, Exits]:
         """Motion and what boundaries do, with reactions for some time before and after it."""
@@ -195,6 +189,12 @@ class Stepper:
 
     def _counts(self) -> Integers:
         return np.array(list(self.system.counts.values()), dtype=np.int64)
+
+
+def halves_motion(reactions: Reacting | None, dynamics: Mapping[str, Dynamics[Any]]) -> bool:
+    """Whether it is better to search for pairs once in a step than to move once."""
+    searches = reactions is not None and reactions.reach > 0
+    return searches and not any(motion.pulls for motion in dynamics.values())
 
 
 def _joined(first: Exits, second: Exits) -> Exits:
