@@ -28,6 +28,10 @@ def slope(x, time):
     return 1.0 + x[0] + time
 
 
+def still(x, time):
+    return 1.0 - x[0] + 0.0 * time
+
+
 def dome(x, time):
     return np.exp(-time) * (3.0 - (x[0] - 1.0) ** 2)
 
@@ -172,3 +176,12 @@ def test_nothing_is_outside_the_figure(name: str, times: tuple, tmp_path: Path) 
         width, height = plot.figure.get_size_inches()
         assert box.x0 >= 0.0 and box.y0 >= 0.0
         assert box.x1 <= width and box.y1 <= height
+
+
+def test_a_field_that_never_changes_is_drawn_once(tmp_path: Path) -> None:
+    path = fields_run(tmp_path / "run", "interval", (0.0, 0.5, 1.0), {"A": slope, "B": still})
+    plots = {plot.name: plot for plot in plots_of(path)}
+    assert len(plots["field-A"].figure.axes[0].lines) == 3
+    (axes,) = plots["field-B"].figure.axes
+    assert len(axes.lines) == 1 and axes.get_legend() is None
+    assert "times" not in plots["field-B"].caption

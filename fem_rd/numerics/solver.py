@@ -1,4 +1,4 @@
-"""Krylov solvers: the one file that makes KSP objects.
+"""Krylov solvers: KSP objects are made here, by `direct` and (EPS) by `eigen`.
 
 Users reach every PETSc option after ``--`` on the command line; what is set here are defaults,
 chosen by measured cost (docs/performance.md).

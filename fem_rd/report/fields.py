@@ -40,7 +40,7 @@ def field_plots(contents: Contents) -> Iterator[Plot]:
     snapshots = Snapshots.read(contents, len(CURVES))
     for name in _ordered(contents, last):
         yield line_plot(contents, snapshots, name)
-        if len(contents.times) > _MANY_TIMES:
+        if len(contents.times) > _MANY_TIMES and len(snapshots.of(name).fields) > 1:
             plot = space_time_plot(contents, name)
             if plot is not None:
                 yield plot
@@ -110,7 +110,9 @@ def _panels(
 ) -> list[Panel]:
     """The panels of a field; none where a run that failed left nothing that can be drawn."""
     if len(contents.times) > 1:
-        panels = panels_over_time(snapshots, name, [of_time[0] for of_time in planes])
+        shown = snapshots.of(name)
+        first = [of_time[0] for of_time in planes[-len(shown.fields) :]]
+        panels = panels_over_time(shown, name, first)
     else:
         panels = panels_of_planes(scalar(snapshots.last, name), planes[-1])
     return [panel for panel in panels if np.isfinite(panel.values).all()]

@@ -23,6 +23,7 @@ def line_plot(contents: Contents, snapshots: Snapshots, name: str) -> Plot:
     """A field along the line, at some times."""
     label, unit = _label(snapshots.last, name), snapshots.last.units.get(name, "")
     figure, axes = one_panel()
+    snapshots = snapshots.of(name)
     several = len(snapshots.fields) > 1
     for fields, when, colour in zip(snapshots.fields, snapshots.headings, CURVES, strict=False):
         order = np.argsort(fields.points[:, 0], kind="stable")

@@ -13,9 +13,11 @@ from markupsafe import Markup
 from fem_rd.errors import FemRdError
 from fem_rd.log import duration
 from fem_rd.report import formatting
+from fem_rd.report.coefficients import coefficient_plots
 from fem_rd.report.contents import Contents, Result
 from fem_rd.report.fields import field_plots
 from fem_rd.report.profiles import profile_plots
+from fem_rd.report.scan import scan_plots
 from fem_rd.report.series import series_plots
 from fem_rd.report.style import Plot, drawing, inline_svg, save_png
 from fem_rd.report.tables import results_shown, tables
@@ -51,12 +53,14 @@ def write_page(results_dir: Path) -> Path:
     contents = Contents.read(results_dir)
     with drawing():
         fields = [*field_plots(contents), *profile_plots(contents)]
+        found = list(coefficient_plots(contents))
+        scans = list(scan_plots(contents))
         series = list(series_plots(contents))
         try:
             contents.results.figures.mkdir(exist_ok=True)
-            for plot in (*fields, *series):
+            for plot in (*scans, *fields, *found, *series):
                 save_png(plot, contents.results.figures)
-            page = _rendered(contents, _in_page(fields), _in_page(series))
+            page = _rendered(contents, *map(_in_page, (scans, fields, found, series)))
             contents.results.report.write_text(page, encoding="utf-8")
         except OSError as error:
             raise FemRdError(f"{results_dir}: the report cannot be written: {error}") from error
@@ -69,7 +73,13 @@ def _in_page(plots: list[Plot]) -> list[_Figure]:
     ]
 
 
-def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) -> str:
+def _rendered(
+    contents: Contents,
+    scans: list[_Figure],
+    fields: list[_Figure],
+    found: list[_Figure],
+    series: list[_Figure],
+) -> str:
     environment = Environment(
         loader=PackageLoader("fem_rd.report", "."), autoescape=True, undefined=StrictUndefined
     )
@@ -94,7 +104,9 @@ def _rendered(contents: Contents, fields: list[_Figure], series: list[_Figure]) 
         results=(shown := results_shown(results)),
         errors=any(result.error is not None for result in shown),
         tables=tables([result for result in results if result not in shown]),
+        scan_figures=scans,
         field_figures=fields,
+        coefficient_figures=found,
         series_figures=series,
         ledger=contents.ledger(),
         phases=_phases(contents.phases),

@@ -82,6 +82,7 @@ class Row:
 def row_of(name: str, fields: Fields, panels: Sequence[Panel], *, density: bool) -> Row:
     """The row of a field; a ``density`` that spans decades has logarithmic colours."""
     label = name if fields.values[name].ndim == 1 else f"magnitude of {name}"
+    density = density and fields.units.get(name) != "1"  # probabilities and modes are not
     seen = np.concatenate([panel.values for panel in panels])
     colours = (_logarithmic(seen) if density else None) or _colours(seen)
     return Row(name, label, fields.units.get(name, ""), panels, colours)
@@ -222,8 +223,9 @@ def _draw(axes: Axes, panel: Panel, colours: _Colours, unit: str) -> None:
     axes.set_xlim(*across)
     axes.set_ylim(*up)
     axes.set_title(panel.heading, fontsize="medium", pad=4.0)
-    axes.set_xlabel(labelled(panel.plane.axes_names[0], unit))
-    axes.set_ylabel(labelled(panel.plane.axes_names[1], unit))
+    units = [unit if length else "" for length in panel.plane.lengths]
+    axes.set_xlabel(labelled(panel.plane.axes_names[0], units[0]))
+    axes.set_ylabel(labelled(panel.plane.axes_names[1], units[1]))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
         plain_numbers(axis)

@@ -23,11 +23,12 @@ _TWENTIETHS = np.linspace(0.0, 1.0, 21, dtype=np.float64)
 
 @dataclass(frozen=True)
 class Plane:
-    """A section, what it is called, and the names of its axes."""
+    """A section, what it is called, and the names of its axes; ``lengths``: which are lengths."""
 
     section: Section
     heading: str
     axes_names: tuple[str, str]
+    lengths: tuple[bool, bool] = (True, True)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,14 @@ class Snapshots:
         """The fields at the end."""
         return self.fields[-1]
 
+    def of(self, name: str) -> Snapshots:
+        """Those that show a field: the last alone, without its time, where it never changes."""
+        end = self.last.values[name]
+        same = (np.array_equal(fields.values[name], end) for fields in self.fields)
+        if len(self.fields) > 1 and all(same):
+            return Snapshots(self.fields[-1:], ("",))
+        return self
+
 
 def some_steps(count: int, most: int) -> list[int]:
     """At most so many of ``count`` steps, the first and the last among them."""
@@ -71,6 +80,9 @@ def some_steps(count: int, most: int) -> list[int]:
 def planes_of(contents: Contents, fields: Fields) -> list[Plane]:
     """The sections worth showing: the one the run asks for, or two through the middle."""
     body = max(fields.cells, key=dimension)
+    if contents.text("model") == "klein-kramers":
+        phase_space = flat(fields.points, simplices(body))
+        return [Plane(phase_space, "", ("x", "velocity / thermal velocity"), (True, False))]
     if dimension(body) == 2:
         return [Plane(flat(fields.points, simplices(body)), "", ("x", "y"))]
     lowest, highest = fields.points.min(axis=0), fields.points.max(axis=0)
@@ -116,7 +128,8 @@ def panels_of_planes(values: Floats, planes: Sequence[Plane]) -> list[Panel]:
         if closer is None or not panels:
             panels.append(Panel(plane, on_plane, plane.heading, _extent(plane.section.xy)))
         if closer is not None:
-            panels.append(Panel(plane, on_plane, f"{plane.heading}, closer", closer))
+            heading = f"{plane.heading}, closer".removeprefix(", ")
+            panels.append(Panel(plane, on_plane, heading, closer))
     return panels
 
 
