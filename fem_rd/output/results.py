@@ -54,6 +54,27 @@ class ResultsDirectory:
         return self.path / "pair_correlation.csv"
 
     @property
+    def coefficients(self) -> Mapping[str, Path]:
+        """Tables of what a molecular trajectory says, by name."""
+        names = ("potential", "mean_force_potential", "diffusion", "friction", "correlations")
+        return {name: self.path / f"{name}.csv" for name in names}
+
+    @property
+    def molecular(self) -> Path:
+        """Directory of molecular trajectories that the run made."""
+        return self.path / "trajectory"
+
+    @property
+    def equations(self) -> Path:
+        """Directory of cases made from what the run found."""
+        return self.path / "equations"
+
+    @property
+    def scan(self) -> Path:
+        """A rate against what was varied: computed, its error, and known limits."""
+        return self.path / "scan.csv"
+
+    @property
     def checkpoints(self) -> Path:
         """Directory of saved states."""
         return self.path / "checkpoint"
@@ -166,10 +187,11 @@ class ResultsDirectory:
             )
 
     def _clear(self) -> None:
-        for directory in (self.checkpoints, self.figures):
+        made = (self.molecular, self.equations)
+        for directory in (self.checkpoints, self.figures, *made):
             shutil.rmtree(directory, ignore_errors=True)
         files = (self.fields, self.particles, self.series, self.report, self.summary, self.log)
-        tables = (self.profiles, self.pair_correlation)
+        tables = (self.profiles, self.pair_correlation, *self.coefficients.values(), self.scan)
         for file in (*files, *tables, self.run):
             file.unlink(missing_ok=True)
 
