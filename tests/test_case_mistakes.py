@@ -196,6 +196,24 @@ MISTAKES = {
 }  # fmt: skip
 
 BOX_MISTAKES = {
+    "region off the grid": ("cells = [2, 2, 2]",
+        "cells = [2, 2, 2]\nregions = {cell = {upper = [1, 0.6, 1]}}",
+        "mesh.regions.cell.upper: is no grid line: they go from 0 to 1 in steps of 0.5; "
+        "found 0.6"),
+    "region beyond the mesh": ("cells = [2, 2, 2]",
+        "cells = [2, 2, 2]\nregions = {cell = {lower = [0.5, 0, -0.5]}}",
+        "mesh.regions.cell.lower: is no grid line: they go from 0 to 1 in steps of 0.5; "
+        "found -0.5"),
+    "empty region": ("cells = [2, 2, 2]",
+        "cells = [2, 2, 2]\nregions = {cell = {lower = [0.5, 0, 0], upper = [0.5, 1, 1]}}",
+        "mesh.regions.cell.upper: must exceed the lowest corner, [0.5, 0.0, 0.0]; "
+        "found [0.5, 1.0, 1.0]"),
+    "flat region": ("cells = [2, 2, 2]",
+        "cells = [2, 2, 2]\nregions = {cell = {upper = [0.5, 1]}}",
+        "mesh.regions.cell.upper: the mesh 'box' needs 3 number(s); found [0.5, 1.0]"),
+    "unknown key of a region": ("cells = [2, 2, 2]",
+        "cells = [2, 2, 2]\nregions = {cell = {uper = [0.5, 1, 1]}}",
+        "mesh.regions.cell.uper: unknown key; did you mean 'upper'?; valid: lower, upper"),
     "time in a steady run": ("diffusion = 1", """
         diffusion = 1
         [smoluchowski.boundaries]

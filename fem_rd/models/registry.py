@@ -16,7 +16,11 @@ MODELS = {
     "smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel",
     "reaction-diffusion": "fem_rd.models.reaction_diffusion:ReactionDiffusionModel",
     "well-mixed": "fem_rd.models.well_mixed:WellMixedModel",
+    "klein-kramers": "fem_rd.models.klein_kramers:KleinKramersModel",
+    "hybrid": "fem_rd.models.hybrid:HybridModel",
     "particles": "fem_rd.models.particles:ParticlesModel",
+    "order-parameter": "fem_rd.models.order_parameter:OrderParameterModel",
+    "trajectory": "fem_rd.models.trajectory:TrajectoryModel",
 }
 
 

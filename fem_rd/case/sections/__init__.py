@@ -11,7 +11,10 @@ from typing import Literal
 
 from fem_rd.case.base import Section
 
+PROBABILITY = ("trbdf2", "sdirk2", "backward-euler")
 LINEAR = ("trbdf2", "sdirk2", "bdf2", "backward-euler", "crank-nicolson")
+ONE_STEP = ("trbdf2", "sdirk2", "backward-euler", "crank-nicolson")
+FED = ("ark2", "ark3", "ark4", "implicit")
 REACTIVE = ("imex-bdf2", "ark2", "ark3", "ark4", "strang", "implicit", "positive")
 
 
@@ -46,7 +49,15 @@ SECTIONS = {
     "well-mixed": ModelKind(
         f"{_HERE}.well_mixed:WellMixedSection", (), tolerance=1e-8, mesh=False, chemistry=True
     ),
+    "klein-kramers": ModelKind(
+        f"{_HERE}.klein_kramers:KleinKramersSection", ONE_STEP, tolerance=1e-6
+    ),
+    "hybrid": ModelKind(f"{_HERE}.hybrid:HybridSection", FED, chemistry="optional"),
     "particles": ModelKind(
         f"{_HERE}.particles:ParticlesSection", (), mesh="optional", chemistry="optional"
     ),
+    "order-parameter": ModelKind(
+        f"{_HERE}.order_parameter:OrderParameterSection", PROBABILITY, mesh="optional"
+    ),
+    "trajectory": ModelKind(f"{_HERE}.trajectory:TrajectorySection", (), mesh=False),
 }
