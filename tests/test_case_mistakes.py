@@ -29,10 +29,12 @@ MISTAKES = {
         "parameters, smoluchowski, solver, time, title, units"]),
     "no model": ('model = "smoluchowski"', "", [
         "model: the key is missing; "
-        "valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
+        "valid: hybrid, klein-kramers, order-parameter, particles, reaction-diffusion, "
+        "smoluchowski, trajectory, well-mixed"]),
     "unknown model": ('model = "smoluchowski"', 'model = "smoluchovski"', [
         "model: unknown model; did you mean 'smoluchowski'?; found 'smoluchovski'; "
-        "valid: particles, reaction-diffusion, smoluchowski, well-mixed"]),
+        "valid: hybrid, klein-kramers, order-parameter, particles, reaction-diffusion, "
+        "smoluchowski, trajectory, well-mixed"]),
     "model without section": ("[smoluchowski", "[smoluchovski", [
         "smoluchovski: unknown key; did you mean 'smoluchowski'?; valid: checkpoint, mesh, model, "
         "output, parameters, smoluchowski, solver, time, title, units",

@@ -17,6 +17,7 @@ from pydantic import (
 
 from fem_rd.case.base import Section, joined
 from fem_rd.case.quantities import Bounds, Quantity, as_pydantic
+from fem_rd.case.sections import SECTIONS
 from fem_rd.case.units import UnitSystem, base_unit
 from fem_rd.errors import CaseError, nearest
 
@@ -275,6 +276,13 @@ MeshField = Annotated[
 ]
 
 
+def _schemes() -> str:
+    """The schemes of each model that has any, in words."""
+    return "; ".join(
+        f"{', '.join(kind.schemes)} ({model})" for model, kind in SECTIONS.items() if kind.schemes
+    )
+
+
 class TimeSection(Section):
     """A transient run; without this section the steady state is computed."""
 
@@ -283,9 +291,7 @@ class TimeSection(Section):
     )
     scheme: str | None = Field(
         default=None,
-        description="time-stepping scheme: trbdf2 (default), sdirk2, bdf2, backward-euler or "
-        "crank-nicolson of smoluchowski; imex-bdf2 (default), ark2, ark3, ark4, strang, implicit "
-        "or positive of reaction-diffusion",
+        description=f"time-stepping scheme of the model, the first if not given: {_schemes()}",
         examples=["sdirk2"],
     )
     step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(
@@ -295,8 +301,8 @@ class TimeSection(Section):
     )
     tolerance: Annotated[float | None, Quantity("1", Bounds(above=0.0, below=1.0))] = Field(
         default=None,
-        description="relative local error of adaptive steps (if not given 1e-4, well-mixed 1e-8); "
-        "not with `step`",
+        description="relative local error of adaptive steps (if not given 1e-4, klein-kramers "
+        "1e-6, well-mixed 1e-8); not with `step`",
         examples=[1e-4],
     )
     initial_step: Annotated[float | None, Quantity("time", POSITIVE)] = Field(
