@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cases import run as run_case
 from cases import values_of, write_case
@@ -108,6 +109,18 @@ def test_the_mean_time_is_the_integral_of_what_is_left(tmp_path: Path) -> None:
     assert total + before / once["eigenvalue_1"] == pytest.approx(once["mean_exit_time"], rel=1e-6)
 
 
+def test_a_start_from_boltzmanns_law_is_the_mean_over_places(tmp_path: Path) -> None:
+    keys = {"friction": 1.0, "modes": 8, "boundaries": LEFT}
+    whole = steady(tmp_path, text((0.0, 1.0), 16, **keys))["mean_exit_time"]
+    points, weights = np.polynomial.legendre.leggauss(8)
+    times = [
+        steady(tmp_path, text((0.0, 1.0), 16, start=f"position = {place}", **keys))
+        for place in (points + 1) / 2
+    ]
+    mean = sum(w / 2 * found["mean_exit_time"] for w, found in zip(weights, times, strict=True))
+    assert whole == pytest.approx(mean, rel=1e-3)
+
+
 def slowest(
     directory: Path, friction: float, modes: int, cells: int = 40, degree: int = 3
 ) -> float:
@@ -173,7 +186,17 @@ def test_the_turnover_case(tmp_path: Path) -> None:
         assert found.value(f"eigenvalue_at_{gamma}") == pytest.approx(rate, rel=2e-4)
     rows = (tmp_path / "t" / "scan.csv").read_text().splitlines()
     assert rows[0] == "friction,rate,error,overdamped,underdamped,Mel'nikov-Meshkov"
-    assert len(rows) == 4
+    table = np.array([[float(word) for word in row.split(",")] for row in rows[1:]])
+    limits = [
+        [law(WELL, gamma) for law in (
+            turnover.overdamped_rate, turnover.underdamped_rate, turnover.bridging_rate
+        )]
+        for gamma in (50.0, 2.0, 0.5)
+    ]  # fmt: skip
+    assert table[:, 3:] == pytest.approx(np.array(limits), rel=1e-6)
+    # the estimate covers what 64 modes leave, and is not much more
+    missing = table[2, 1] - 0.0071151711
+    assert abs(missing) < table[2, 2] < max(100 * abs(missing), 1e-6)
     assert (tmp_path / "t" / "figures" / "scan-friction.png").is_file()
 
 

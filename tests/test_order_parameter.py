@@ -268,6 +268,8 @@ def test_a_run_leaves_fields_and_a_report(tmp_path: Path) -> None:
         ("order-parameter.boundaries.right.type=absorbing", "no stationary state"),
         ("order-parameter.initial.at=well", "transient"),
         ("order-parameter.potential_table.file=none.csv", "given twice"),
+        ("order-parameter.modes=1001", "not so many"),
+        ("order-parameter.sets.left.interval=[3.0,4.0]", r"between \[-2.5\] and \[2.5\]"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
@@ -276,6 +278,12 @@ def test_mistakes_are_named(tmp_path: Path, change: str, message: str) -> None:
         text = WELL.replace("right", "product")
     with pytest.raises((CaseError, CaseErrors), match=message):
         build(tmp_path, text, change)
+
+
+def test_a_density_that_is_negative_somewhere_is_a_mistake(tmp_path: Path) -> None:
+    text = RELAXING.replace('at = "well"', 'density = "0.2 + x"')
+    with pytest.raises((CaseError, CaseErrors), match="negative in the space"):
+        build(tmp_path, text)
 
 
 def test_a_potential_that_does_not_close_is_a_mistake(tmp_path: Path) -> None:
@@ -335,6 +343,12 @@ goal = {{ inside = "1.3 - r" }}
 [order-parameter.points]
 start = [0.0, 0.0, 3.0]
 """
+
+
+def test_curved_cells_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="straight edges") as refusal:
+        build(tmp_path, SHELL.format(size=0.5, positive="false").replace("order = 1\n", ""))
+    assert refusal.value.key == "mesh.order"
 
 
 def test_tetrahedra_of_a_mesh_generator(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from order_parameters import SURFACE, TORUS, WELL, steady
 from scipy.special import ndtr
 
 from fem_rd.case.sections.order_parameter_kinds import Grid
+from fem_rd.errors import CaseError
 from fem_rd.models.order_parameter_potential import histogram
 
 
@@ -46,6 +47,19 @@ def test_a_table_on_a_line_is_joined_by_splines(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "f.csv", rows, delimiter=",")
     text = WELL.replace('potential = "h*(x^2 - 1)^2"', 'potential_table = { file = "f.csv" }')
     assert steady(tmp_path, text)["mfpt_right_from_well"] == pytest.approx(36.4835346, rel=1e-4)
+
+
+def test_a_table_in_other_units_than_its_angle_is_a_mistake(tmp_path: Path) -> None:
+    """In degrees where the grid is in radians; or of a half of the angle."""
+    text = TORUS.replace("committor", "splitting").format(
+        potential='potential_table = { file = "f.csv" }'
+    )
+    for line in (np.linspace(-180, 170, 36), np.linspace(0, np.pi, 36)):
+        x, y = np.meshgrid(line, line, indexing="ij")
+        rows = np.stack([x.ravel(), y.ravel(), np.cos(x.ravel())], axis=1)
+        np.savetxt(tmp_path / "f.csv", rows, delimiter=",")
+        with pytest.raises(CaseError, match="around the angle x once"):
+            build(tmp_path, text)
 
 
 @pytest.mark.parametrize(("bins", "repetitions"), [(40, 40), (4, 400)])

@@ -194,7 +194,8 @@ def _first_of_each(arrays: MeshArrays, by_key: Integers, keys: Integers) -> Inte
 
     Raises `CaseError` with the names.
     """
-    repeated = np.append(False, keys[1:] == keys[:-1])
+    repeated = np.zeros(len(keys), dtype=bool)
+    repeated[1:] = keys[1:] == keys[:-1]
     tags = arrays.facet_tags[by_key]
     twofold = np.flatnonzero(repeated[1:] & (tags[1:] != tags[:-1]))
     if len(twofold):

@@ -11,9 +11,8 @@ from petsc4py import PETSc
 from fem_rd.case.case import Case
 from fem_rd.expressions.expression import Expression
 from fem_rd.models.klein_kramers_system import KleinKramersSystem
-from fem_rd.models.marching import FIRST_STEP, LONGEST_STEP
+from fem_rd.models.marching import adaptive_size
 from fem_rd.models.protocol import Array
-from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.factors import FactoredSolver
 from fem_rd.numerics.march import AdaptiveMarch, FixedMarch
 from fem_rd.numerics.schemes import RungeKutta, scheme_named
@@ -72,15 +71,7 @@ class LawMarch:
             mass_solver.solve(moments, initial)
         if time.step is not None:
             return FixedMarch(stepper, time.step, initial)
-        largest = time.max_step or LONGEST_STEP * time.end
-        control = AdaptiveSize(
-            size=time.initial_step or min(FIRST_STEP * time.end, largest),
-            tolerance=cast(float, time.tolerance),
-            order=scheme.embedded_order + 1,
-            largest=largest,
-            end=time.end,
-        )
-        return AdaptiveMarch(stepper, control, initial)
+        return AdaptiveMarch(stepper, adaptive_size(time, scheme), initial)
 
     @property
     def time(self) -> float:

@@ -52,7 +52,14 @@ class KleinKramersSystem:
             share,
             periodic=section.periodic,
         )
+        if section.frictions and case.time is not None:
+            message = "are for the slowest rates, without the section [time]"
+            valid = "friction, or no section [time]"
+            found = list(section.frictions)
+            raise CaseError(message, key="klein-kramers.frictions", found=found, valid=valid)
         self._lowest = _lowest(section.potential, self.line)
+        if section.friction is not None:
+            _check_friction(section.friction, self.line)
         self.space = PhaseSpace(self.line, modes, self.potential, comm)
         self.walls = Walls(*(section.absorbing(end) for end in ENDS))
 
@@ -190,7 +197,7 @@ def _at(expression: Expression, x: Array) -> Array:
 
 def _lowest(potential: Expression, line: Line) -> float:
     """The lowest value on a fine grid of the whole line, the same on all ranks."""
-    x = np.linspace(line.lower, line.upper, 8 * line.cells + 1, dtype=np.float64)
+    x = _fine_grid(line)
     values = _at(potential, x)
     if not np.isfinite(values).all():
         bad = f"x = {float(x[~np.isfinite(values)][0]):g}"
@@ -205,3 +212,19 @@ def _lowest(potential: Expression, line: Line) -> float:
         message = "differs at the ends of a periodic line; a tilt is klein-kramers.force"
         raise CaseError(message, key="klein-kramers.potential", found=found)
     return float(values.min())
+
+
+def _check_friction(friction: Expression, line: Line) -> None:
+    x = _fine_grid(line)
+    bad = ~(_at(friction, x) >= 0.0)  # or not a number
+    if bad.any():
+        value, place = float(_at(friction, x)[bad][0]), float(x[bad][0])
+        found, valid = f"{value:g} at x = {place:g}", "no negative number on the line"
+        message = "must not be negative"
+        raise CaseError(message, key="klein-kramers.friction", found=found, valid=valid)
+
+
+def _fine_grid(line: Line) -> Array:
+    """Points of the whole line, the same on all ranks."""
+    x: Array = np.linspace(line.lower, line.upper, 8 * line.cells + 1, dtype=np.float64)
+    return x

@@ -47,7 +47,7 @@ def march_for(
     one_step = scheme.starter if isinstance(scheme, Multistep) else scheme
     stepper = RungeKuttaStepper(problem, one_step, solver, mass_solver, flows)
     if step is None:
-        return AdaptiveMarch(stepper, _control(case.time, one_step), initial, measure)
+        return AdaptiveMarch(stepper, adaptive_size(case.time, one_step), initial, measure)
     several = MultistepStepper(scheme, stepper) if isinstance(scheme, Multistep) else stepper
     return FixedMarch(several, step, initial)
 
@@ -66,11 +66,13 @@ def _solver(
     return KrylovSolver(problem.comm, options, interpolation)
 
 
-def _control(time: TimeSection, scheme: RungeKutta) -> AdaptiveSize:
+def adaptive_size(
+    time: TimeSection, scheme: RungeKutta, first: float = FIRST_STEP
+) -> AdaptiveSize:
+    """The control of a section without a step; ``first``: of the end time, tried first."""
     largest = time.max_step or LONGEST_STEP * time.end
-    first = time.initial_step or min(FIRST_STEP * time.end, largest)
     return AdaptiveSize(
-        size=first,
+        size=time.initial_step or min(first * time.end, largest),
         tolerance=cast(float, time.tolerance),  # the section sets it where steps adapt
         order=scheme.embedded_order + 1,
         largest=largest,

@@ -20,15 +20,15 @@ from fem_rd.case.sections.order_parameter import Initial, OrderParameterSection
 from fem_rd.expressions.expression import Expression
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
+from fem_rd.models.marching import adaptive_size
 from fem_rd.models.order_parameter_checks import check
 from fem_rd.models.order_parameter_exits import open_process
 from fem_rd.models.order_parameter_measures import Measures
-from fem_rd.models.order_parameter_places import Points, levels
+from fem_rd.models.order_parameter_places import Points, levels, shares
 from fem_rd.models.order_parameter_potential import potential_at_nodes
 from fem_rd.models.order_parameter_space import OrderParameterSpace
 from fem_rd.models.order_parameter_tasks import Findings, Tasks, Units, field_units
 from fem_rd.models.protocol import Array, Exact, Field
-from fem_rd.numerics.control import AdaptiveSize
 from fem_rd.numerics.markov import Edges, Generator
 from fem_rd.numerics.markov_solves import HeldSystem, stationary
 from fem_rd.numerics.markov_steps import ProbabilityMarch
@@ -37,7 +37,7 @@ from fem_rd.observables import Observable
 from fem_rd.state import State
 
 ENERGY = "k_B T"
-_FIRST_STEP, _LONGEST_STEP = 1e-4, 0.1  # of the end time
+_FIRST_STEP = 1e-4  # of the end time, tried first: a start may be a point
 _NOTABLE = 1e-3  # share of the conductances: more of it left out is said aloud
 
 
@@ -54,15 +54,16 @@ class OrderParameterModel:
         with log.phase("assembly"):
             self._generator, self._steps = self._processes()
             self._sets = levels(self._section, self._space)
+            self._shares = shares(self._sets, self._space)
             points = Points(self._section.points, self._space)
             self._process, self._held = open_process(
                 self._section, self._space, self._generator, self._sets
             )
         self._tasks = Tasks(
-            self._section, self._space, self._sets, points, case.solver.preconditioner,
-            self._units,
+            self._section, self._space, self._sets, self._shares, points,
+            case.solver.preconditioner, self._units,
         )  # fmt: skip
-        self._measures = Measures(self._space, self._process, self._sets, self._unit)
+        self._measures = Measures(self._space, self._process, self._shares, self._unit)
         self._march = None if case.time is None else self._transient(points)
         self._probability: Array = np.zeros(len(self._space.positions))
         self._time, self._start = -math.inf, 0.0
@@ -103,18 +104,7 @@ class OrderParameterModel:
         scheme = scheme_named(cast(str, time.scheme), adaptive=time.step is None)
         if not isinstance(scheme, RungeKutta):
             raise ValueError(f"{scheme.name} has more than one step")
-        step: float | AdaptiveSize
-        if time.step is not None:
-            step = time.step
-        else:
-            largest = time.max_step or _LONGEST_STEP * time.end
-            step = AdaptiveSize(
-                size=time.initial_step or min(_FIRST_STEP * time.end, largest),
-                tolerance=cast(float, time.tolerance),
-                order=scheme.embedded_order + 1,
-                largest=largest,
-                end=time.end,
-            )
+        step = adaptive_size(time, scheme, _FIRST_STEP) if time.step is None else time.step
         preconditioner = self._case.solver.preconditioner
         start = self._initial(cast(Initial, self._section.initial), points)
         return ProbabilityMarch(self._process, scheme, start, step, preconditioner)
@@ -124,8 +114,7 @@ class OrderParameterModel:
         if initial.at is not None:
             start = points.delta(initial.at)
         elif initial.boltzmann is not None:
-            inside = self._sets[initial.boltzmann] >= 0
-            start = np.where(inside, self._generator.boltzmann, 0.0)
+            start = self._shares[initial.boltzmann] * self._generator.boltzmann
             start = start / np.float64(self._generator.edges.total(start))
         else:
             density = self._space.at_nodes(cast(Expression, initial.density))

@@ -28,7 +28,9 @@ def check(case: Case, space: OrderParameterSpace) -> None:
         *_names(section, space),
         *_boundaries(section, space),
         *_state(section, steady=case.time is None),
+        *_start(section, space),
         *_diffusion(section, space),
+        *_modes(section, space),
     ]
     error: FemRdError | None = CaseErrors(found) if found else None
     agree(space.comm, error)
@@ -49,7 +51,7 @@ def _boundaries(
 ) -> Iterator[CaseError]:
     for name, kind in section.boundaries.items():
         key = joined(f"{KEY}.boundaries", name)
-        known = [*space.sides, *section.sets]
+        known = list(dict.fromkeys([*space.sides, *section.sets]))
         if name not in known:
             message = f"there is no side or set of this name{nearest(name, known)}"
             yield CaseError(message, key=key, found=name, valid=known or "none: angles only")
@@ -66,7 +68,8 @@ def _state(section: OrderParameterSection, *, steady: bool) -> Iterator[CaseErro
         message = "is for transient runs: add the section [time], or leave it out"
         yield CaseError(message, key=f"{KEY}.initial")
     if not steady and section.initial is None:
-        yield CaseError("the density at time 0 is missing", key=f"{KEY}.initial")
+        valid = "initial.at (a point), initial.boltzmann (a set) or initial.density"
+        yield CaseError("the density at time 0 is missing", key=f"{KEY}.initial", valid=valid)
     kinds = section.boundaries.values()
     opened = [kind for kind in kinds if not isinstance(kind, Closed)]
     fed = [kind for kind in opened if isinstance(kind, Reservoir | PartlyAbsorbing)]
@@ -76,6 +79,20 @@ def _state(section: OrderParameterSection, *, steady: bool) -> Iterator[CaseErro
             key=f"{KEY}.boundaries",
             valid="a reservoir as well, or the section [time]",
         )
+
+
+def _start(section: OrderParameterSection, space: OrderParameterSpace) -> Iterator[CaseError]:
+    density = section.initial.density if section.initial else None
+    if density is not None and not np.all(space.at_nodes(density) >= 0):  # nor NaN
+        found = shortened(density.text)
+        yield CaseError("is negative in the space", key=f"{KEY}.initial.density", found=found)
+
+
+def _modes(section: OrderParameterSection, space: OrderParameterSpace) -> Iterator[CaseError]:
+    most = space.unknowns - 1
+    if section.modes > most:
+        message, valid = "there are not so many", f"at most {most}, or a finer grid"
+        yield CaseError(message, key=f"{KEY}.modes", found=section.modes, valid=valid)
 
 
 def _diffusion(section: OrderParameterSection, space: OrderParameterSpace) -> Iterator[CaseError]:

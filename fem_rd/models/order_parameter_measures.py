@@ -20,11 +20,14 @@ class Measures:
         self,
         space: OrderParameterSpace,
         process: OpenProcess,
-        sets: Mapping[str, Array],
+        shares: Mapping[str, Array],
         unit: Callable[[str], str],
     ) -> None:
         self._space, self._process, self._unit = space, process, unit
-        self._sets = {name: (level >= 0).astype(float) for name, level in sets.items()}
+        absorbing = {exit.name for exit in process.exits}
+        self._shares = {  # nothing is where it is absorbed
+            name: share * (name not in absorbing) for name, share in shares.items()
+        }
         self._lines = [
             (name, axis)
             for axis, name in enumerate(space.names)
@@ -74,9 +77,9 @@ class Measures:
                            f"variance of {name}"),
             ]  # fmt: skip
         found += [
-            Observable(f"probability_{name}", self._total(probability * inside), "1",
+            Observable(f"probability_{name}", self._total(probability * share), "1",
                        f"probability of being in {name}")
-            for name, inside in self._sets.items()
+            for name, share in self._shares.items()
         ]  # fmt: skip
         density = probability / space.volumes
         ends = np.array([-density.min(initial=np.inf), density.max(initial=-np.inf)])

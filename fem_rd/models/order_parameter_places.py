@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from dolfinx import geometry, la
+from dolfinx import fem, geometry, la
 from mpi4py import MPI
 
 from fem_rd import compat
@@ -13,7 +13,7 @@ from fem_rd.case.base import joined
 from fem_rd.case.sections.order_parameter import OrderParameterSection
 from fem_rd.case.sections.order_parameter_kinds import Ball, Interval, Where
 from fem_rd.errors import CaseError
-from fem_rd.models.assembly import Array
+from fem_rd.models.assembly import Array, OwnedVector
 from fem_rd.models.order_parameter_space import OrderParameterSpace
 from fem_rd.numerics.markov import Indices
 from fem_rd.parallel import agree
@@ -61,7 +61,8 @@ class Points:
         key = joined(f"{KEY}.points", name)
         if len(point) != space.dimension:
             valid = f"{space.dimension} number(s)"
-            raise CaseError("the point has another dimension", key=key, found=point, valid=valid)
+            message = "the point has another dimension"
+            raise CaseError(message, key=key, found=list(point), valid=valid)
         at = np.zeros((1, 3))
         at[0, : len(point)] = point
         tree = geometry.bb_tree(mesh, mesh.topology.dim, padding=1e-10)
@@ -70,7 +71,10 @@ class Points:
         cells = cells[cells < mesh.topology.index_map(mesh.topology.dim).size_local]
         owner = mesh.comm.allreduce(mesh.comm.rank if len(cells) else mesh.comm.size, op=MPI.MIN)
         if owner == mesh.comm.size:
-            raise CaseError("the point is not in the space", key=key, found=point)
+            lower, upper = space.extent
+            valid = f"a point between {lower} and {upper}"
+            message = "the point is not in the space"
+            raise CaseError(message, key=key, found=list(point), valid=valid)
         if owner != mesh.comm.rank:
             return None
         cell = int(cells[0])
@@ -89,11 +93,61 @@ def levels(section: OrderParameterSection, space: OrderParameterSpace) -> dict[s
         agree(space.comm, bad)
         members = space.comm.allreduce(int((level >= 0).sum()))
         if members in (0, space.unknowns):
-            message = "the set holds no node: a finer grid, or a larger set"
-            if members:
-                message = "the set is the whole space"
-            raise CaseError(message, key=key)
+            message, valid = "the set is the whole space", "a part of the space"
+            if not members:
+                lower, upper = space.extent
+                message = "the set holds no node of the space"
+                valid = f"a set between {lower} and {upper}, larger than a cell"
+            raise CaseError(message, key=key, found=_text(section.sets[name]), valid=valid)
     return found
+
+
+def shares(sets: Mapping[str, Array], space: OrderParameterSpace) -> dict[str, Array]:
+    """The part of each node's volume (owned,) that lies in each set, 0 to 1. Collective.
+
+    From the part of each cell, where the level is linear: so that the probability of a set is as
+    accurate as the density, wherever the boundary of the set is.
+    """
+    place = space.place
+    level = place.function("level")
+    part = fem.Function(fem.functionspace(space.domain.mesh, ("Discontinuous Lagrange", 0)))
+    total = OwnedVector(place.test * part * place.dx)
+    found = {}
+    for name, values in sets.items():
+        place.fill(level, space.everywhere(values))
+        corners = level.x.array[place.space.dofmap.list]
+        part.x.array[part.function_space.dofmap.list[:, 0]] = inside_part(corners)
+        found[name] = np.clip(space.sums(total()) / space.volumes, 0.0, 1.0)
+    return found
+
+
+def inside_part(corners: Array) -> Array:
+    """The part of each simplex where a linear level with these ``corners`` is not negative.
+
+    ``corners`` (cells, dim + 1). It is the divided difference of max(l, 0)^dim at the corners
+    (Hermite and Genocchi), here as a recursion of means, which has no cancellation.
+    """
+    return _sorted_part(np.sort(corners, axis=1))
+
+
+def _sorted_part(levels: Array) -> Array:
+    low, high = levels[:, 0], levels[:, -1]
+    if levels.shape[1] == 1:
+        return (low >= 0).astype(float)
+    cut = (low < 0) & (high >= 0)
+    weight = np.where(cut, high / np.where(cut, high - low, 1.0), 0.0)
+    part: Array = weight * _sorted_part(levels[:, 1:])
+    part += (1 - weight) * _sorted_part(levels[:, :-1])
+    return part
+
+
+def _text(part: Interval | Ball | Where) -> str:
+    """A set as the case has it."""
+    if isinstance(part, Where):
+        return part.inside.text
+    if isinstance(part, Interval):
+        return f"{list(part.interval)}"
+    return f"center {list(part.center)}, radius {part.radius:g}"
 
 
 def apart(names: tuple[str, ...], sets: Mapping[str, Array], key: str, comm: MPI.Comm) -> None:

@@ -185,6 +185,7 @@ def _interpolated(table: Table, space: OrderParameterSpace, key: str) -> Potenti
     for axis, period in enumerate(space.periods):
         line = table.axes[axis]
         if np.isfinite(period):
+            _check_period(line, float(period), axis, key)
             at[:, axis] = line[0] + (at[:, axis] - line[0]) % period
             axes[axis], values = _wrapped(line, values, axis, float(period))
             if errors is not None:
@@ -219,6 +220,19 @@ def _wrapped(line: Array, values: Array, axis: int, period: float) -> tuple[Arra
     longer = np.concatenate([line[before] - period, line, line[after] + period])
     parts = [np.take(values, before, axis=axis), values, np.take(values, after, axis=axis)]
     return longer, np.concatenate(parts, axis=axis)
+
+
+def _check_period(line: Array, period: float, axis: int, key: str) -> None:
+    """Raise `CaseError` where a table does not go around an angle once, as if in other units."""
+    covered = float(line[-1] - line[0])
+    gap = float(np.diff(line).max())
+    if not period - 1.5 * gap <= covered <= period * (1 + _SAME):
+        raise CaseError(
+            f"the table does not go around the angle {'xyz'[axis]} once",
+            key=key,
+            found=f"{line[0]:g} to {line[-1]:g}",
+            valid=f"the whole period of the grid, {period:g}, in its units",
+        )
 
 
 def _check_cover(

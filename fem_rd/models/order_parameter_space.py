@@ -11,6 +11,7 @@ import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
 
+from fem_rd import compat
 from fem_rd.case.case import Case
 from fem_rd.case.quantities import Diffusion
 from fem_rd.case.schema import BuiltinMesh
@@ -71,6 +72,14 @@ class OrderParameterSpace:
             return np.full(self.dimension, np.inf)
         extent = np.subtract(self.grid.upper, self.grid.lower)
         return np.where(self.grid.periodic, extent, np.inf)
+
+    @property
+    def extent(self) -> tuple[list[float], list[float]]:
+        """The corners of the box around the space. Collective."""
+        at = self.place.positions[:, : self.dimension]
+        ends = np.stack([-at.min(axis=0, initial=np.inf), at.max(axis=0, initial=-np.inf)])
+        self.comm.Allreduce(MPI.IN_PLACE, ends, op=MPI.MAX)
+        return (-ends[0]).round(9).tolist(), ends[1].round(9).tolist()
 
     @property
     def unknowns(self) -> int:
@@ -171,6 +180,9 @@ def _domain(section: OrderParameterSection, domain: Domain | MPI.Comm, log: Log)
         if section.grid is not None:
             message = "the space is given twice: leave out this or the section [mesh]"
             raise CaseError(message, key="order-parameter.grid")
+        if (order := compat.geometry_degree(domain.mesh)) > 1:
+            message, valid = "jumps are along straight edges", "1"
+            raise CaseError(message, key="mesh.order", found=order, valid=valid)
         return domain
     if section.grid is None:
         message = "the space of the order parameters is missing"

@@ -55,12 +55,14 @@ class Tasks:
         section: OrderParameterSection,
         space: OrderParameterSpace,
         sets: Mapping[str, Array],
+        shares: Mapping[str, Array],
         points: Points,
         preconditioner: str,
         units: Units,
     ) -> None:
         """Raises `CaseError` for sets that overlap. Collective."""
-        self._section, self._space, self._sets, self._points = section, space, sets, points
+        self._section, self._space, self._points = section, space, points
+        self._sets, self._shares = sets, shares
         self._preconditioner, self._units = preconditioner, units
         for key in ("committor", "splitting"):
             apart(getattr(section, key), sets, f"{KEY}.{key}", space.comm)
@@ -85,8 +87,8 @@ class Tasks:
             target = self._sets[name]
             times = markov_solves.first_passage(generator, target, self._preconditioner)
             found = {point: (value, "") for point, value in self._points(times).items()}
-            for other, level in self._sets.items():
-                weights = np.where((level >= 0) & (target < 0), law, 0.0)
+            for other, share in self._shares.items():
+                weights = law * np.minimum(share, 1.0 - self._shares[name])
                 total = generator.edges.total(weights)
                 if total and other != name:
                     mean = generator.edges.total(weights * times) / total

@@ -140,6 +140,9 @@ class KleinKramersSection(Section):
             found = None if self.friction is None else "both"
             message = "give the friction, or several in frictions"
             raise as_pydantic(CaseError(message, key=".friction", found=found))
+        if len(set(self.frictions)) < len(self.frictions):
+            twice = CaseError("has a value twice", key=".frictions", found=list(self.frictions))
+            raise as_pydantic(twice)
         if "periodic" in self.boundaries.values() and not self.periodic:
             message, valid = "a line is periodic at both ends", "periodic for left and for right"
             found = ", ".join(f"{end} = {kind}" for end, kind in self.boundaries.items())
