@@ -14,10 +14,11 @@ from test_region_domain import three_regions
 
 from fem_rd.case.schema import GeometryMesh
 from fem_rd.errors import CaseError
-from fem_rd.hybrid.feet import NearestFacet
+from fem_rd.hybrid.feet import FacetTrees
+from fem_rd.hybrid.feet_bins import NearestFacet
+from fem_rd.hybrid.node_exchange import NodeExchange
 from fem_rd.hybrid.shares import reservoir_shares
 from fem_rd.hybrid.trace import Trace, trace_of
-from fem_rd.hybrid.node_exchange import NodeExchange
 from fem_rd.mesh.build import build_domain
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.region_domain import domain_of_regions
@@ -61,6 +62,7 @@ def distances_by_search(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.reshape(found, (len(points), len(corners))).min(axis=1)
 
 
+@pytest.mark.parametrize("search", [FacetTrees, NearestFacet])
 @pytest.mark.parametrize(
     "corners",
     [
@@ -71,15 +73,35 @@ def distances_by_search(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
     ],
     ids=["curve", "graded curve", "triangles", "triangles of all sizes"],
 )
-def test_the_nearest_facet_is_the_nearest(corners: np.ndarray) -> None:
+def test_the_nearest_facet_is_the_nearest(
+    corners: np.ndarray, search: type[FacetTrees] | type[NearestFacet]
+) -> None:
     """Non-convex, and of sizes from 1 to 300 or more: compared with a search of all facets."""
     dim = corners.shape[1]
     points = np.random.default_rng(2).uniform(-1.5, 1.5, (200, dim))
-    facet, weights, distance = NearestFacet(corners)(points.T)
+    facet, weights, distance = search(corners)(points.T)
     feet = np.einsum("nk,nka->na", weights, corners[facet])
     assert weights.min() >= 0 and weights.sum(axis=1) == pytest.approx(1.0, abs=1e-13)
     assert np.linalg.norm(points - feet, axis=1) == pytest.approx(distance, rel=1e-12)
     assert distance == pytest.approx(distances_by_search(corners, points), rel=1e-6, abs=1e-8)
+
+
+def test_bins_find_what_trees_find() -> None:
+    """At points in new bins, in known and in crowded ones and outside of all."""
+    generator = np.random.default_rng(6)
+    middles = generator.normal(size=(500, 1, 3))
+    middles /= np.linalg.norm(middles, axis=2, keepdims=True)
+    corners = middles + soup(500, np.geomspace(0.01, 0.03, 500)) * 0.01
+    points = generator.uniform(-1.5, 1.5, (3, 3000))
+    points[:, :100] *= 0.01  # about as far from all of them
+    trees, bins = FacetTrees(corners)(points), NearestFacet(corners)
+    for rows in (slice(0, 1000), slice(0, 3000), slice(0, 3000)):
+        facet, weights, distance = bins(points[:, rows])
+        assert np.array_equal(facet, trees[0][rows])
+        assert weights == pytest.approx(trees[1][rows], abs=1e-9)
+        assert distance == pytest.approx(trees[2][rows], rel=1e-12)
+    outside, crowded = bins._look(points, *(part.copy() for part in trees)), bins._begin == -2
+    assert crowded.any() and 0 < outside < 3000
 
 
 def test_a_point_of_a_facet_is_its_own_foot() -> None:

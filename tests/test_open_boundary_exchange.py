@@ -11,7 +11,7 @@ from open_runs import UNIT, advance, opened, start, stepper
 from scipy.linalg import expm
 
 from fem_rd.errors import CaseError
-from fem_rd.particles.domains import Interval
+from fem_rd.particles.domains import Box, Exits, Interval
 from fem_rd.particles.domains_round import Ball, Shell
 from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.open_boundary import OpenBoundary
@@ -19,7 +19,9 @@ from fem_rd.particles.open_boundary_facets import Facets
 from fem_rd.particles.open_boundary_places import Face, Sphere
 from fem_rd.particles.open_boundary_reversal import Reversal
 from fem_rd.particles.open_boundary_schemes import Crossing, Layer, MatchedLayer, StrangLayer
-from fem_rd.particles.open_boundary_supply import WellMixed
+from fem_rd.particles.open_boundary_supply import Profile, WellMixed
+from fem_rd.particles.random import Streams
+from fem_rd.particles.state import System
 from fem_rd.particles.walls import Open
 
 SCHEMES = [
@@ -155,3 +157,24 @@ def test_two_open_ends_are_told_apart():
     assert (left["left"] == 0).all() and (left["right"] == 1).all()
     assert [left[wall].shape[1] for wall in ("left", "right")] == run.ledger.left[0].tolist()
     assert sum(came.shape[1] for came, _ in feet["right"]) == 0
+
+
+def test_insertions_drawn_ahead_are_those_of_single_steps() -> None:
+    """Poisson in each step and independent of those before, with the same mean as one by one."""
+    box, dt, c = Box((0.0, 0.0), (1.0, 1.0)), 1e-4, 500.0
+    profile = Profile(lambda feet, time: np.full(feet.shape[1], c), 2 * c, lasting=4)
+    boundary = OpenBoundary("ahead", Crossing(), Face(box, "left"), "A", 1.0, profile)
+    system = System(2, ["A"], Streams(3))
+    nobody = Exits(0, np.empty(0, np.int64), np.empty(0, np.int32), np.empty((2, 0)))
+    numbers = []
+    for _ in range(8000):
+        (came, _), = boundary.after(system, dt, {"A": nobody}).values()
+        numbers.append(came)
+        system["A"].count = 0
+        system.step += 1
+    found, mean = np.array(numbers), 2 * c * np.sqrt(dt / np.pi)
+    assert abs(found.mean() - mean) < 4 * np.sqrt(mean / len(found))
+    assert abs(found.var() - mean) < 4 * mean * np.sqrt((2 + 1 / mean) / len(found))
+    for lag in (1, 2, 3, 4):
+        both = np.mean((found[lag:] - mean) * (found[:-lag] - mean))
+        assert abs(both) < 4 * mean / np.sqrt(len(found))

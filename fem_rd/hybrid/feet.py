@@ -1,4 +1,7 @@
-"""The point of a surface of facets that is nearest to a given one, for many points together."""
+"""The point of a surface of facets that is nearest to a given one, for many points together.
+
+`fem_rd.hybrid.feet_bins` remembers which facets are near, for those who ask again and again.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _FIRST = 12  # facets that are looked at before it is asked whether a nearer one
 _CLASS = 2.0  # facets whose radii differ by less than this factor share a tree
 
 
-class NearestFacet:
+class FacetTrees:
     """Facets with ``corners`` (facets, dim, dim): points, segments or triangles of any shape.
 
     A facet of radius R about the mean of its corners, at the distance d from a point, has no point
@@ -33,6 +36,7 @@ class NearestFacet:
         self._classes = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
         self._trees = [cKDTree(middles[members]) for members in self._classes]
         self._radii = [float(radii[members].max()) for members in self._classes]
+        self.typical_radius = float(np.median(radii))
 
     def __call__(self, points: Floats) -> tuple[Indices, Floats, Floats]:
         """Facet (n,), weights of its corners (n, dim) and distance (n,) of ``points`` (dim, n)."""
@@ -51,6 +55,15 @@ class NearestFacet:
                 asked = asked[further] if width < len(members) else asked[:0]
                 width = min(2 * width, len(members))
         return facet, weights, np.sqrt(square)
+
+    def perhaps_within(self, points: Floats, distances: Floats) -> list[Indices]:
+        """For each of the points (dim, n) all facets nearer than its distance, and some more."""
+        found: list[list[Indices]] = [[] for _ in distances]
+        for members, tree, radius in zip(self._classes, self._trees, self._radii, strict=True):
+            near = tree.query_ball_point(points.T, distances + radius)
+            for place, row in zip(found, near, strict=True):
+                place.append(members[row])
+        return [np.concatenate(row) for row in found]
 
 
 @compiled
@@ -77,18 +90,7 @@ def look(
             if least[row, column] > 0.0 and least[row, column] ** 2 > square[point]:
                 break
             candidate = candidates[row, column]
-            if dim == 3:
-                _triangle(corners[candidate], points[point], found)
-            elif dim == 2:
-                _segment(corners[candidate], 0, 1, points[point], found)
-            else:
-                found[0] = 1.0
-            distance = 0.0
-            for axis in range(dim):
-                step = -points[point, axis]
-                for corner in range(dim):
-                    step += found[corner] * corners[candidate, corner, axis]
-                distance += step * step
+            distance = squared_distance(corners[candidate], points[point], found)
             nearer = distance < square[point]
             if nearer or (distance == square[point] and candidate < facet[point]):
                 facet[point], square[point] = candidate, distance
@@ -97,16 +99,34 @@ def look(
 
 
 @compiled
-def _segment(corners: Floats, a: int, b: int, point: Floats, weights: Floats) -> None:
-    """Weights of the corners a and b at the nearest point of the edge between them, others 0."""
+def squared_distance(corners: Floats, point: Floats, weights: Floats) -> float:
+    """Of a point from a facet with ``corners`` (dim, dim); ``weights`` (3,) of the point of it."""
+    dim = corners.shape[0]
+    if dim == 3:
+        _triangle(corners, point, weights)
+    elif dim == 2:
+        _segment(corners, point, weights)
+    else:
+        weights[0] = 1.0
+    distance = 0.0
+    for axis in range(dim):
+        step = -point[axis]
+        for corner in range(dim):
+            step += weights[corner] * corners[corner, axis]
+        distance += step * step
+    return distance
+
+
+@compiled
+def _segment(corners: Floats, point: Floats, weights: Floats) -> None:
+    """Weights of both ends at the nearest point of a segment."""
     along, length = 0.0, 0.0
-    for axis in range(corners.shape[1]):
-        edge = corners[b, axis] - corners[a, axis]
-        along += edge * (point[axis] - corners[a, axis])
+    for axis in range(2):
+        edge = corners[1, axis] - corners[0, axis]
+        along += edge * (point[axis] - corners[0, axis])
         length += edge * edge
-    part = min(max(along / length, 0.0), 1.0)
-    weights[:] = 0.0
-    weights[a], weights[b] = 1.0 - part, part
+    weights[1] = min(max(along / length, 0.0), 1.0)
+    weights[0] = 1.0 - weights[1]
 
 
 @compiled
@@ -127,16 +147,20 @@ def _triangle(corners: Floats, point: Floats, weights: Floats) -> None:
     if v >= 0.0 and w >= 0.0 and v + w <= 1.0:
         weights[0], weights[1], weights[2] = 1.0 - v - w, v, w
         return
-    best, kept = np.inf, np.zeros(3)
+    best, begin, part = np.inf, 0, 0.0
     for first in range(3):
-        _segment(corners, first, (first + 1) % 3, point, weights)
+        second = (first + 1) % 3
+        along, length = 0.0, 0.0
+        for axis in range(3):
+            edge = corners[second, axis] - corners[first, axis]
+            along += edge * (point[axis] - corners[first, axis])
+            length += edge * edge
+        share = min(max(along / length, 0.0), 1.0)
         square = 0.0
         for axis in range(3):
-            step = -point[axis]
-            for corner in range(3):
-                step += weights[corner] * corners[corner, axis]
-            square += step * step
+            foot = (1.0 - share) * corners[first, axis] + share * corners[second, axis]
+            square += (foot - point[axis]) ** 2
         if square < best:
-            best = square
-            kept[:] = weights
-    weights[:] = kept
+            best, begin, part = square, first, share
+    weights[:] = 0.0
+    weights[begin], weights[(begin + 1) % 3] = 1.0 - part, part

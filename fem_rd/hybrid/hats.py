@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fem_rd.compiled import compiled
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -29,10 +31,32 @@ class Hats:
 
     def values(self, nodal: Floats) -> Floats:
         """The P1 function with these values (..., nodes) at the points, (..., n)."""
+        if nodal.ndim == 1:
+            return _interpolated(self.nodes, self.weights, nodal)
         values: Floats = np.einsum("...nk,nk->...n", nodal[..., self.nodes], self.weights)
         return values
 
     def deposit(self, amounts: float | Floats, out: Floats) -> None:
         """Add the amounts, one or (n,), to ``out`` (nodes,): each to the nodes around it."""
-        shares = self.weights * np.reshape(amounts, (-1, 1))
-        out += np.bincount(self.nodes.ravel(), shares.ravel(), minlength=len(out))
+        each = np.broadcast_to(np.asarray(amounts, dtype=float), len(self.nodes))
+        out += _shared(self.nodes, self.weights, np.ascontiguousarray(each), len(out))
+
+
+@compiled
+def _interpolated(nodes: Integers, weights: Floats, nodal: Floats) -> Floats:
+    """Sums of nodal values with the weights, (n,)."""
+    values = np.zeros(len(nodes))
+    for row in range(len(nodes)):
+        for k in range(nodes.shape[1]):
+            values[row] += weights[row, k] * nodal[nodes[row, k]]
+    return values
+
+
+@compiled
+def _shared(nodes: Integers, weights: Floats, amounts: Floats, count: int) -> Floats:
+    """The amounts (n,) at ``count`` nodes, by the weights."""
+    found = np.zeros(count)
+    for row in range(len(nodes)):
+        for k in range(nodes.shape[1]):
+            found[nodes[row, k]] += weights[row, k] * amounts[row]
+    return found

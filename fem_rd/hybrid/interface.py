@@ -33,7 +33,8 @@ class Interface:
     inserted is owed: later insertions are fewer by it, so that in the mean over time nothing is
     lost. ``owed``: concentration times steps, (species, nodes), 0 or negative.
 
-    ``volumes``: what belongs to each node, (nodes,), infinite where nothing is taken.
+    ``volumes``: what belongs to each node, (nodes,), infinite where nothing is taken. ``steps``: of
+    the particles while they `see` the same.
     """
 
     trace: Trace
@@ -41,13 +42,15 @@ class Interface:
     volumes: Floats
     relaxation: float | Floats = 1.0
     weight: float = 1.0
+    steps: int = 1
     owed: Floats = field(init=False)
     given: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         nothing: Floats = np.zeros((len(self.species), len(self.trace.nodes)))
         self.owed, self.given = nothing.copy(), nothing.copy()
-        self._found, self._shown, self._slope = nothing, nothing, nothing
+        self._found, self._shown = nothing, nothing
+        self._slope: Floats | None = None
         self._begin = 0.0
         self._relaxed: Floats | None = None
         self._feet: list[list[tuple[float, Floats]]] = [[] for _ in self.species]
@@ -60,14 +63,14 @@ class Interface:
         self._found = values
         self._shown = np.maximum(self._relaxed + self.owed, 0.0)
         self.owed += self._relaxed - self._shown
-        self._slope = np.zeros_like(values)
+        self._slope = None
 
     def see_between(self, begin: float, before: Floats, end: float, after: Floats) -> None:
         """Concentrations at two times, linear in between: of a reservoir that is known ahead."""
-        first: Floats = np.maximum(before, 0.0)
-        self._found = self._shown = first
-        self._begin = begin
-        self._slope = np.asarray((np.maximum(after, 0.0) - first) / (end - begin), dtype=float)
+        first, last = np.maximum(before, 0.0), np.maximum(after, 0.0)
+        self._shown, self._begin = first, begin
+        self._slope = np.asarray((last - first) / (end - begin), dtype=float)
+        self._found = np.asarray((first + last) / 2, dtype=float)  # reactions see their mean
 
     def take_given(self) -> Floats:
         """Amounts (species, nodes) given since the last call, those taken being negative."""
@@ -101,7 +104,7 @@ class Interface:
     def shown(self, row: int, time: float) -> Floats:
         """What insertion sees at the nodes, (nodes,)."""
         values = self._shown[row]
-        return values if not self._slope.any() else values + (time - self._begin) * self._slope[row]
+        return values if self._slope is None else values + (time - self._begin) * self._slope[row]
 
     def concentration_within(
         self, species: str, points: Floats
@@ -140,11 +143,12 @@ class Side:
     @property
     def profile(self) -> Profile:
         """The concentration as an open boundary asks for it."""
-        return Profile(self.value, self.maximum)
+        return Profile(self.value, self.maximum, self.interface.steps)
 
     def value(self, feet: Floats, time: float) -> Floats:
         """The concentration (n,) at feet (dimension, n)."""
-        return self.interface.trace.values(self.interface.shown(self.row, time), feet)
+        values = self.interface.trace.values(self.interface.shown(self.row, time), feet)
+        return np.maximum(values, 0.0)  # weights of a foot on an edge may be negative by round-off
 
     def maximum(self, time: float) -> float:
         """No value is larger at this time."""

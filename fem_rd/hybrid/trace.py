@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from fem_rd import compat
 from fem_rd.errors import CaseError
-from fem_rd.hybrid.feet import NearestFacet
+from fem_rd.hybrid.feet import FacetTrees
+from fem_rd.hybrid.feet_bins import NearestFacet
 from fem_rd.hybrid.hats import Floats, Hats, Integers, Mask
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.region_arrays import RegionCells, gathered_cells
@@ -167,7 +168,7 @@ def trace_of(domain: Domain, boundaries: str | Sequence[str], reach: float = 0.0
     owned = domain.mesh.topology.index_map(domain.dimension).size_local
     touching = _gathered(domain, _cells_with(domain, names, owned))
     facets, _ = _facets_of(touching, names)
-    nearest = NearestFacet(touching.points[facets])
+    nearest = FacetTrees(touching.points[facets])
     near = _cells_near(domain, nearest, reach, owned)
     return _renumbered(_gathered(domain, near), names, reach)
 
@@ -187,7 +188,7 @@ def _cells_with(domain: Domain, names: Sequence[str], owned: int) -> Integers:
     return cells[cells < owned]
 
 
-def _cells_near(domain: Domain, nearest: NearestFacet, reach: float, owned: int) -> Integers:
+def _cells_near(domain: Domain, nearest: FacetTrees, reach: float, owned: int) -> Integers:
     """The owned cells that may have a point within ``reach`` of the interface.
 
     No point of a cell is farther from the mean of its corners than these.

@@ -59,7 +59,7 @@ class HybridModel:
         names = [observable.name for observable in self._directly()]
         derived = self._section.derived
         self._derived = Derived(derived, names, case.parameters, "hybrid.derived")
-        for warning in self._sides.warnings:
+        for warning in self._sides.warnings():
             log.warning(warning)
 
     @property

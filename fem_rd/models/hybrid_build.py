@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,6 @@ from fem_rd.case.chemistry import Chemistry
 from fem_rd.case.sections.hybrid import HybridSection
 from fem_rd.case.sections.particle_places import MeshDomain
 from fem_rd.case.sections.particles import MeasureSection
-from fem_rd.errors import CaseError, nearest
 from fem_rd.exact.hybrid_coupling import exchange_gain, relaxation
 from fem_rd.hybrid.across import Across
 from fem_rd.hybrid.across_near import NearFacets, near_opening
@@ -28,15 +26,35 @@ from fem_rd.hybrid.trace import Trace, trace_of
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.region_arrays import region_arrays
-from fem_rd.mesh.region_domain import borders, domain_of_regions
-from fem_rd.models.hybrid_reservoirs import AheadReservoir, BesideReservoir, Reservoir
-from fem_rd.models.hybrid_sides import field_case, network_of, particle_case
-from fem_rd.models.particles_checks import check_case
-from fem_rd.models.particles_domain import domain_of
+from fem_rd.mesh.region_domain import domain_of_regions
+from fem_rd.models.hybrid_checks import (
+    check_hybrid,
+    least_amount,
+    of_amounts,
+    of_place,
+    of_radii,
+    of_step,
+    step_of,
+)
+from fem_rd.models.hybrid_ground import Ground
+from fem_rd.models.hybrid_reservoirs import (
+    AheadReservoir,
+    BesideReservoir,
+    Fields,
+    Reservoir,
+)
+from fem_rd.models.hybrid_sides import (
+    field_case,
+    keys_of_radii,
+    network_of,
+    particle_case,
+)
+from fem_rd.models.hybrid_stored import StoredRun
 from fem_rd.models.particles_ensemble import Ensemble
 from fem_rd.models.particles_observables import gathered
 from fem_rd.models.particles_open import Behind, opening_of
 from fem_rd.models.particles_setup import Setup
+from fem_rd.models.place import Place
 from fem_rd.models.reaction_diffusion import ReactionDiffusionModel
 from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.reactions_table import channels_of
@@ -44,62 +62,6 @@ from fem_rd.particles.stepper import Boundary
 
 Array = npt.NDArray[np.float64]
 NOTHING = MeasureSection()
-SLOW = 0.5  # relaxation below which a user is told
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Where the sides are: the mesh, the region of the particles, and what is outside of it.
-
-    ``region``: the cells for which the particles' ``domain`` stands, the same where it has no form
-    of its own. ``walls``: those of the domain behind which the PDE begins; ``boundaries``: those of
-    the PDE's mesh behind which the particles are. Where facets between the two have a name for
-    which the case says what happens, they are no part of the interface.
-    """
-
-    whole: Domain
-    outside: tuple[str, ...]
-    region: MeshRegion
-    domain: Any
-    walls: tuple[str, ...]
-    boundaries: tuple[str, ...]
-
-    @classmethod
-    def of(cls, section: HybridSection, whole: Domain) -> Ground:
-        """As the section says; `CaseError` for what the mesh does not have. Collective."""
-        if section.region not in whole.regions:
-            hint = nearest(section.region, whole.regions)
-            raise CaseError(f"the mesh has no such region{hint}", key="hybrid.region",
-                            found=section.region, valid=whole.regions)  # fmt: skip
-        outside = tuple(name for name in whole.regions if name != section.region)
-        if not outside:
-            raise CaseError("is the whole mesh: nothing is left for the PDE", key="hybrid.region",
-                            found=section.region, valid="one of several regions")  # fmt: skip
-        cells = region_arrays(whole, section.region)
-        if cells is None:
-            raise TypeError("the cells are on every rank")
-        region = MeshRegion(cells)
-        told = {name for part in section.species.values() for name in part.boundaries}
-        beyond = borders(whole, outside).get(section.region, ())
-        boundaries = tuple(name for name in beyond if name not in told)
-        if not boundaries:
-            raise CaseError("there is no interface: the region touches no other one, or only where "
-                            "the case has boundaries", key="hybrid.region",
-                            found=section.region)  # fmt: skip
-        if isinstance(section.domain, MeshDomain):
-            sides = borders(whole, section.region).values()
-            walls = dict.fromkeys(name for names in sides for name in names if name not in told)
-            return cls(whole, outside, region, region, tuple(walls), boundaries)
-        domain = domain_of(section.domain)
-        if section.interface not in domain.walls:
-            raise CaseError("the domain has no such wall", key="hybrid.interface",
-                            found=section.interface, valid=domain.walls)  # fmt: skip
-        return cls(whole, outside, region, domain, (str(section.interface),), boundaries)
-
-    @property
-    def closed_form(self) -> bool:
-        """Whether the particles have a domain of its own form."""
-        return self.domain is not self.region
 
 
 class Sides:
@@ -111,9 +73,10 @@ class Sides:
     def __init__(self, case: Case, whole: Domain, log: Log) -> None:
         self.case, self.comm = case, whole.mesh.comm
         self.section: HybridSection = case.section
-        self.step = check_case(case)
+        self.step = step_of(case)
         self.dt = self.step / self.section.substeps
         self.ground = Ground.of(self.section, whole)
+        check_hybrid(case, self.ground)
         self.rates = self._doi_rates()
         self.own = np.array_split(np.arange(self.section.replicas), self.comm.size)[self.comm.rank]
         self.reservoirs = self._reservoirs(log)
@@ -147,18 +110,19 @@ class Sides:
         """The amount that a particle counts for in its reservoir."""
         return 1.0 / self.section.replicas if self.shared else 1.0
 
-    @property
     def warnings(self) -> Sequence[str]:
-        """What a user should know about rates of pairs and the length of steps."""
-        slowest = [float(np.min(one.interface.relaxation)) for one in self.reservoirs]
-        omega = self.comm.allreduce(min(slowest, default=1.0), op=MPI.MIN)
-        if omega >= SLOW:
-            return self.rates.warnings
-        return *self.rates.warnings, (
-            f"the step of the PDE is long for the mesh at the interface: particles see only "
-            f"{omega:.0%} of a change in each step; take time.step below "
-            f"{self.step * (omega / (2 - omega)) ** 2:.2g} where transients matter"
-        )
+        """What a user should know about rates, steps and amounts at the start. Collective."""
+        mine = [(1.0, np.inf)]
+        for one in self.reservoirs:
+            seen = one.interface
+            if isinstance(one, BesideReservoir):
+                least = least_amount(seen, one.exchange.gather(one.model.concentrations()))
+                mine.append((float(np.min(seen.relaxation)), least))
+        omega, least = np.min(self.comm.allgather(np.min(mine, axis=0)), axis=0)
+        further = [*of_place(self.ground), *of_step(omega, self.step), *of_amounts(least)]
+        if self.two_way and self.reservoirs:
+            further += of_radii(self.section, self.reservoirs[0].interface)
+        return *self.rates.warnings, *further
 
     def interface(self, replica: int) -> Interface:
         """What a replica sees of its reservoir."""
@@ -182,7 +146,8 @@ class Sides:
         time = self.case.time
         diffusion = {name: part.diffusion for name, part in self.section.species.items()}
         motion = Motion(self.ground.domain.dimension, diffusion, self.dt, time.end if time else 0.0)
-        return doi_rates(network_of(self.case), self.section.radii, motion)
+        with keys_of_radii():
+            return doi_rates(network_of(self.case), self.section.radii, motion)
 
     def _reservoirs(self, log: Log) -> list[Reservoir]:
         if self.section.coupling == "one-way":
@@ -204,18 +169,26 @@ class Sides:
         exchange = NodeExchange(trace.nodes, model.positions(), domain.mesh.comm)
         volumes = exchange.gather(model.volumes[None])[0]
         interface = Interface(
-            trace, self.species, volumes, self._relaxation(trace, volumes), self.weight
-        )
+            trace, self.species, volumes, self._relaxation(trace, volumes), self.weight,
+            self.section.substeps,
+        )  # fmt: skip
         return BesideReservoir(model, interface, exchange)
 
     def _ahead(self, log: Log) -> Reservoir:
         """Only the strip of the reservoir's mesh is needed beside that of the whole PDE."""
         beside = domain_of_regions(self.ground.whole, self.ground.outside, None, log)
         trace = trace_of(beside, self.ground.boundaries, self.reach)
-        model = self.whole_model(log)
+        model: Fields = self.whole_model(log) if self.section.stored is None else self._stored()
         exchange = NodeExchange(trace.nodes, model.positions(), self.comm)
-        volumes = np.full(len(trace.nodes), np.inf)  # nothing is taken from it
+        volumes = np.full(len(trace.nodes), np.inf)  # nobody asks what it can bear
         return AheadReservoir(model, Interface(trace, self.species, volumes), exchange)
+
+    def _stored(self) -> StoredRun:
+        case, whole = self.case, self.ground.whole
+        unit = case.units.unit_name("amount/volume", space=whole.dimension)
+        results = case.path / str(self.section.stored)
+        place = Place(whole, 1, lump=True)
+        return StoredRun(results, self.species, place, self.steps * self.step, unit)
 
     def whole_model(self, log: Log) -> ReactionDiffusionModel:
         """The PDE on the whole mesh."""
@@ -278,8 +251,8 @@ class Sides:
         else:
             near = self._near
         channels = channels_of(self.rates.network, self.rates.radii)
-        multipliers = self.rates.multipliers
-        return [Across("across", channels, interface, near, interface.bears, multipliers)]
+        bears = interface.bears if self.two_way else None
+        return [Across("across", channels, interface, near, bears, self.rates.multipliers)]
 
     @cached_property
     def _near(self) -> NearFacets:

@@ -24,6 +24,7 @@ from fem_rd.case.sections.boundaries import (
 from fem_rd.case.sections.hybrid import HybridSection, HybridSpecies
 from fem_rd.case.sections.particle_places import (
     AbsorbingWall,
+    MeshDomain,
     OpenWall,
     PartiallyAbsorbingWall,
     ReflectingWall,
@@ -38,6 +39,7 @@ from fem_rd.mesh.domain import Domain
 
 MODEL = "hybrid"
 FIELD, PARTICLES = "reaction-diffusion", "particles"
+REACTIONS = "chemistry.reactions."
 _WALLS = ("dirichlet", "robin with concentration 0", "reflecting")
 
 
@@ -124,6 +126,19 @@ def keys_of_hybrid() -> Iterator[None]:
         raise CaseErrors([_renamed(error) for error in errors.errors]) from None
 
 
+@contextmanager
+def keys_of_radii() -> Iterator[None]:
+    """Let what is said of the radius of a reaction be told by the key that a hybrid case has."""
+    try:
+        yield
+    except CaseError as error:
+        key = error.key or ""
+        if not (key.startswith(REACTIONS) and key.endswith(".radius")):
+            raise
+        name = key.removeprefix(REACTIONS).removesuffix(".radius")
+        raise replace_key(error, f"{MODEL}.radii.{name}") from None
+
+
 def _renamed(error: CaseError) -> CaseError:
     if error.key is None:
         return error
@@ -177,16 +192,18 @@ def _wall(
                 concentration=kind.concentration, scheme=section.scheme, width=section.width
             )
         case Robin() if kind.concentration.is_constant and kind.concentration.value == 0:
-            return _partially_absorbing(kind, name, domain, key)
+            return _partially_absorbing(kind, name, domain, section, key)
     raise CaseError(
         "where particles are, a boundary cannot be this", key=key, found=kind.type, valid=_WALLS
     )
 
 
 def _partially_absorbing(
-    kind: Robin, name: str, domain: Domain, key: str
+    kind: Robin, name: str, domain: Domain, section: HybridSection, key: str
 ) -> PartiallyAbsorbingWall:
     """By area, as a boundary of the mesh may go on where the PDE is."""
+    if kind.kappa is not None and not isinstance(section.domain, MeshDomain):
+        return PartiallyAbsorbingWall(kappa=kind.kappa)  # over its exact area
     if kind.kappa is not None:
         reactivity = kind.kappa / domain.area(name)
     elif kind.reactivity is not None and kind.reactivity.is_constant:

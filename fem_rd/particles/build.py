@@ -48,9 +48,9 @@ def kernels() -> tuple[Any, Any]:
 
 
 def pointer(kind: str, array: npt.NDArray[Any]) -> Any:
-    """A C pointer, such as ``double *``, to the data of an array that the caller keeps alive."""
+    """A C pointer, such as ``double *``, to the data of an array in one piece, which it keeps."""
     ffi, _ = kernels()
-    return ffi.cast(kind, array.ctypes.data)
+    return ffi.from_buffer(kind, array)
 
 
 def _declarations(header: str) -> str:

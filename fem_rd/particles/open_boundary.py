@@ -9,8 +9,9 @@ boundary: they do not depend on ranks.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from fem_rd.particles.open_boundary_insertion import Candidates, Insertion, Luck
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.open_boundary_schemes import Scheme
 from fem_rd.particles.open_boundary_supply import Concentration, Supply, WellMixed
-from fem_rd.particles.random import Purpose
+from fem_rd.particles.random import Purpose, Streams
 from fem_rd.particles.state import Floats, System
 from fem_rd.particles.walls import Wall
 
@@ -72,6 +73,7 @@ class OpenBoundary:
     _plans: dict[float, Plan] = field(default_factory=dict, init=False, repr=False)
     _came: list[Floats] = field(default_factory=list, init=False, repr=False)
     _left: list[Floats] = field(default_factory=list, init=False, repr=False)
+    _ahead: dict[int, list[Candidates]] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.scheme.layered and (self.potential or self.thermal_speed is not None):
@@ -107,7 +109,8 @@ class OpenBoundary:
         inserted = self._insert(system, self.check(dt).after, 1, dt)
         gone = exits[self.species]
         if gone.points is not None:
-            self._left.append(gone.points[:, gone.wall == self.opening.number])
+            mine = gone.wall == self.opening.number
+            self._left.append(gone.points if mine.all() else gone.points[:, mine])
         self._settle(system.dimension)
         return {self.species: (inserted, 0)}
 
@@ -120,6 +123,7 @@ class OpenBoundary:
         """Put back what `state` gave."""
         if isinstance(self.concentration, WellMixed):
             self.concentration.number = int(arrays["number"])
+        self._ahead.clear()
 
     def _thin(self, system: System, plan: Plan) -> int:
         population = system[self.species]
@@ -140,43 +144,60 @@ class OpenBoundary:
         total = 0
         for index, insertion in enumerate(insertions):
             draw = self._key * 16 + 4 * stage + index
-            counting = system.streams.generator(system.step, Purpose.INSERT_COUNT, draw)
-            placing = system.streams.generator(system.step, Purpose.INSERT_PLACE, draw)
-            time = system.time + insertion.moment * dt
-            weight = 1.0 if self.potential is None else float(np.exp(self.potential.depth))
-            count = self._supply.offered(insertion.volume * weight, time, counting)
-            trials = replace(system.streams, branch=1 + draw)
-            candidates = insertion.draw(count, Luck(placing, trials, system.step))
-            total += self._put(system, candidates, placing, time)
+            new, velocities = self._next(system, insertion, draw, dt)
+            count = new.points.shape[1]
+            if count:
+                system.add(self.species, new.points, velocities, new.cells)
+                self._supply.exchange(count, 0)
+                self._came.append(new.feet)
+            total += count
         return total
 
-    def _put(
-        self, system: System, drawn: Candidates, generator: np.random.Generator, time: float
-    ) -> int:
-        new = drawn.only(self._supply.accepted(drawn.feet, time, generator))
+    def _next(
+        self, system: System, insertion: Insertion, draw: int, dt: float
+    ) -> tuple[Candidates, Floats | None]:
+        """Who comes in now, with velocities where there are any."""
+        lasting = self._supply.lasting
+        if lasting == 1 or self.thermal_speed is not None:
+            new, generator = self._drawn(system, insertion, draw, dt, 1)
+            if self.thermal_speed is None:
+                return new, None
+            return new, self.thermal_speed * generator.standard_normal(new.points.shape)
+        left = lasting - system.step % lasting
+        if left == lasting or not self._ahead.get(draw):
+            new, generator = self._drawn(system, insertion, draw, dt, left)
+            self._ahead[draw] = new.shared(left, generator)
+        return self._ahead[draw].pop(), None
+
+    def _drawn(
+        self, system: System, insertion: Insertion, draw: int, dt: float, steps: int
+    ) -> tuple[Candidates, np.random.Generator]:
+        """Who comes in during so many steps from this one on."""
+        counting = system.streams.generator(system.step, Purpose.INSERT_COUNT, draw)
+        placing = system.streams.generator(system.step, Purpose.INSERT_PLACE, draw)
+        time = system.time + insertion.moment * dt
+        weight = 1.0 if self.potential is None else float(np.exp(self.potential.depth))
+        count = self._supply.offered(steps * insertion.volume * weight, time, counting)
+        trials = Streams(system.streams.seed, system.streams.replica, 1 + draw)
+        drawn = insertion.draw(count, Luck(placing, trials, system.step))
+        new = drawn.only(self._supply.accepted(drawn.feet, time, placing))
         if self.potential is not None:
             weights = self._weights(self.potential, new)
-            new = new.only(weights > generator.random(weights.size))
+            new = new.only(weights > placing.random(weights.size))
         if self.locate is not None and new.cells is None:
             cells = self.locate(new.points)
             new = replace(new, cells=cells).only(cells >= 0)
-        velocities = None
-        if self.thermal_speed is not None:
-            velocities = self.thermal_speed * generator.standard_normal(new.points.shape)
-        system.add(self.species, new.points, velocities, new.cells)
-        self._supply.exchange(new.points.shape[1], 0)
-        self._came.append(new.feet)
-        return new.points.shape[1]
+        return new, placing
 
     def _settle(self, dimension: int) -> None:
         """At the end of a step, those who left are the reservoir's, and others are told."""
-        nobody = np.empty((dimension, 0))
-        came, left = (np.concatenate([nobody, *feet], axis=1) for feet in (self._came, self._left))
+        came, left = _together(self._came, dimension), _together(self._left, dimension)
         self._supply.exchange(0, left.shape[1])
         self._came.clear()
         self._left.clear()
         if self.exchanged is not None:
-            self.exchanged(came, self.opening.feet(left))
+            # of the other schemes, those who left are where they crossed
+            self.exchanged(came, self.opening.feet(left) if self.scheme.layered else left)
 
     def _weights(self, potential: Potential, new: Candidates) -> Floats:
         fall = np.asarray(potential.value(new.feet)) - np.asarray(potential.value(new.points))
@@ -188,10 +209,17 @@ class OpenBoundary:
             )
         return np.exp(fall - potential.depth)
 
-    @property
+    @cached_property
     def _supply(self) -> Supply:
         return Supply(self.name, self.concentration)
 
-    @property
+    @cached_property
     def _key(self) -> int:
         return zlib.crc32(self.name.encode())
+
+
+def _together(parts: Sequence[Floats], dimension: int) -> Floats:
+    """Points (dimension, n) from several arrays of them."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([np.empty((dimension, 0)), *parts], axis=1)

@@ -44,6 +44,20 @@ class Candidates:
         return Candidates(self.points[:, chosen], self.feet[:, chosen], cells)
 
 
+    def shared(self, parts: int, generator: np.random.Generator) -> list[Candidates]:
+        """Shared out by lot among as many parts, all alike."""
+        count = self.points.shape[1]
+        ends = generator.multinomial(count, [1 / parts] * parts).cumsum().tolist()
+        return [
+            Candidates(
+                self.points[:, begin:end],
+                self.feet[:, begin:end],
+                None if self.cells is None else self.cells[begin:end],
+            )
+            for begin, end in zip([0, *ends], ends, strict=False)
+        ]
+
+
 @dataclass(frozen=True)
 class Insertion:
     """Poisson(c_R ``volume``) candidates; ``draw`` gives those of them that came through.

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from scipy.spatial import cKDTree
 
+from fem_rd.compiled import compiled
 from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.open_boundary_schemes import layer_volume, uniform_depths
@@ -18,6 +19,7 @@ from fem_rd.particles.simplices import Indices
 from fem_rd.particles.state import Floats, Integers
 
 _ROUGH = 1.1  # by how much the distance from the nearest facet may be exceeded
+_ROUND_OFF = 1e-12
 _SURFACE_PIECES = 6000  # into which a surface is cut at most: finer strips waste fewer candidates
 
 
@@ -68,18 +70,51 @@ class Pieces:
     def sample(
         self, count: int, generator: np.random.Generator
     ) -> tuple[Floats, Indices | None]:
-        drawn = np.searchsorted(self._ends, self.volume * generator.random(count), side="right")
-        piece = np.minimum(drawn, len(self.cells) - 1)
+        chances = self.volume * generator.random(count)
         weights = generator.standard_exponential((count, self.corners.shape[1]))
-        weights /= weights.sum(axis=1, keepdims=True)
-        points = np.einsum("nk,nka->an", weights, self.corners[piece])
-        return np.ascontiguousarray(points), self.cells[piece]
+        points, drawn = np.empty((self.corners.shape[2], count)), np.empty(count, dtype=np.int64)
+        _place(chances, weights, self._ends, self._first, self.corners, points, drawn)
+        return points, self.cells[drawn]
+
+    @cached_property
+    def _first(self) -> Integers:
+        """The first piece that may be drawn in each of as many equal parts of the volume."""
+        parts = np.arange(len(self.cells)) * ((1 - _ROUND_OFF) * self.volume / len(self.cells))
+        return np.searchsorted(self._ends, parts, side="right")
 
     @cached_property
     def _ends(self) -> Floats:
         edges = self.corners[:, 1:] - self.corners[:, :1]
         dimension = self.corners.shape[2]
         return np.cumsum(np.abs(np.linalg.det(edges)) / math.factorial(dimension))
+
+
+@compiled
+def _place(
+    chances: Floats,
+    weights: Floats,
+    ends: Floats,
+    first: Integers,
+    corners: Floats,
+    points: Floats,
+    drawn: Integers,
+) -> None:
+    """The pieces ``drawn`` by chances of the volume, and in each the point that weights make."""
+    last, (parts, corners_each, dimension) = len(ends) - 1, corners.shape
+    scale = parts / ends[last]
+    for row in range(len(chances)):
+        piece = first[min(int(chances[row] * scale), last)]
+        while piece < last and ends[piece] <= chances[row]:
+            piece += 1
+        drawn[row] = piece
+        total = 0.0
+        for k in range(corners_each):
+            total += weights[row, k]
+        for axis in range(dimension):
+            place = 0.0
+            for k in range(corners_each):
+                place += weights[row, k] / total * corners[piece, k, axis]
+            points[axis, row] = place
 
 
 def near_wall(region: MeshRegion, wall: str, reach: float) -> Pieces:

@@ -165,18 +165,17 @@ class Sphere:
 
     def depths(self, points: Floats) -> Floats:
         apart = points - self._middle
-        distance = np.sqrt(np.einsum("an,an->n", apart, apart))
-        return self._side * (self.radius - distance)
+        return self._side * (self.radius - _lengths(apart))
 
     def place(self, depths: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
         normals = generator.standard_normal((self.dimension, depths.size))
-        normals /= np.linalg.norm(normals, axis=0)
+        normals /= _lengths(normals)
         radii = self.radius - self._side * depths
         return self._middle + radii * normals, self._middle + self.radius * normals
 
     def feet(self, points: Floats) -> Floats:
         apart = points - self._middle
-        return self._middle + self.radius * apart / np.linalg.norm(apart, axis=0)
+        return self._middle + self.radius * apart / _lengths(apart)
 
     @property
     def _side(self) -> float:
@@ -185,3 +184,8 @@ class Sphere:
     @cached_property
     def _middle(self) -> Floats:
         return np.array(self.centre or (0.0,) * self.dimension)[:, None]
+
+
+def _lengths(vectors: Floats) -> Floats:
+    """Of vectors (dimension, n)."""
+    return np.asarray(np.sqrt(np.einsum("an,an->n", vectors, vectors)))

@@ -18,7 +18,7 @@ from fem_rd.exact.open_boundary import (
     matched_strength_cylinder,
     matched_strength_sphere,
 )
-from fem_rd.exact.open_crossing import depth_from_uniforms, inserted
+from fem_rd.exact.open_crossing import inserted
 from fem_rd.particles.open_boundary_insertion import Depths, Insertion, Plan, at_depths
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.state import Floats
@@ -225,11 +225,12 @@ def _crossings(opening: Opening, diffusion: float, dt: float) -> tuple[Insertion
     """The erfc law, times (r/R)^p with p = (dimension - 1)/2: area over the falling density."""
     bend, power = opening.curvature, (opening.dimension - 1) / 2
     number = opening.area * inserted(diffusion, dt)
+    spread = math.sqrt(4 * diffusion * dt)
     moment = 2 / 3  # c_R(t') weighs as 1/sqrt(dt - t') in the number that stays
 
     def plain(count: int, generator: np.random.Generator) -> Floats:
-        first, second = generator.random((2, count))
-        return depth_from_uniforms(first, 1 - second, diffusion, dt)
+        first, second = generator.random((2, count))  # as `exact.open_crossing` has it
+        return np.asarray(first * spread * np.sqrt(-np.log(1 - second)))
 
     def biased(count: int, generator: np.random.Generator) -> Floats:
         # x erfc(x/l): the square root of a uniform times a Maxwell length

@@ -18,11 +18,13 @@ class Profile:
 
     ``value``: points on the interface (dimension, n) and the time, to (n,) (1/volume), never more
     than ``maximum``, a number or a function of time: insertions are drawn for that and accepted in
-    proportion, which is exact.
+    proportion, which is exact. ``lasting``: the number of steps that it stands still for, beginning
+    with those whose numbers are multiples of it: insertions are drawn for all of them at once.
     """
 
     value: Callable[[Floats, float], npt.ArrayLike]
     maximum: float | Callable[[float], float]
+    lasting: int = 1
 
 
 @dataclass
@@ -82,10 +84,15 @@ class Supply:
             return None
         values = np.asarray(self.concentration.value(feet, time), dtype=float)
         highest = self._highest(time)
-        wrong = ~((values >= 0) & (values <= highest * (1 + 1e-12)))
-        if wrong.any():
-            raise self._not_one(np.broadcast_to(values, wrong.shape)[wrong][0], time, highest)
+        right = (values >= 0) & (values <= highest * (1 + 1e-12))
+        if not right.all():
+            raise self._not_one(np.broadcast_to(values, right.shape)[~right][0], time, highest)
         return np.asarray(values > highest * generator.random(feet.shape[1]))
+
+    @property
+    def lasting(self) -> int:
+        """How many steps it stands still for, as far as is known."""
+        return self.concentration.lasting if isinstance(self.concentration, Profile) else 1
 
     def exchange(self, inserted: int, left: int) -> None:
         """Take out of a finite reservoir, and put in."""

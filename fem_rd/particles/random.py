@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.random.bit_generator import ISeedSequence
 
 from fem_rd.particles.build import kernels, pointer
 
@@ -60,7 +61,12 @@ class Streams:
     def generator(self, step: int, purpose: Purpose, draw: int = 0) -> np.random.Generator:
         """A generator of its own for one step, purpose and draw (such as a wall's or species')."""
         counter = np.array([0, step, purpose, draw], dtype=np.uint64)
-        return np.random.Generator(np.random.Philox(key=self.key, counter=counter))
+        seeds: Any = self._seeds  # numpy takes any seed sequence, its annotations one class
+        return np.random.Generator(np.random.Philox(seeds, counter=counter))
+
+    @cached_property
+    def _seeds(self) -> _Key:
+        return _Key(self.key)
 
     def normals(
         self, dimension: int, ids: Identities, step: int, purpose: Purpose
@@ -86,6 +92,17 @@ class Streams:
             ids.size, pointer("double *", out), _ids(ids), self.key, step, purpose, draw
         )
         return out
+
+
+class _Key(ISeedSequence):
+    """A key as it is: with ``key``, Philox would ask the system for entropy each time."""
+
+    def __init__(self, key: int) -> None:
+        self._words = np.array([key, 0], dtype=np.uint64)
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> npt.NDArray[np.uint64]:
+        """The two words that Philox asks for."""
+        return self._words
 
 
 def _ids(ids: Identities) -> Any:

@@ -99,14 +99,10 @@ class Population:
         if not places.size:
             return
         _, lib = kernels()
+        who = pointer("int64_t *", places)
         for row in self._rows():
-            lib.fem_rd_compact(
-                pointer("char *", row),
-                row.itemsize,
-                self.count,
-                pointer("int64_t *", places),
-                places.size,
-            )
+            data = pointer("char *", row)
+            lib.fem_rd_compact(data, row.itemsize, self.count, who, places.size)
         self.count -= places.size
 
     def reserve(self, count: int) -> None:

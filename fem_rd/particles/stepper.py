@@ -176,8 +176,10 @@ class Stepper:
             self.domain, population, self.walls.get(species, {}), system.streams, system.step, dt
         )
         exits = replace(exits, points=population.x[:, exits.particle])
-        population.remove(exits.particle)
-        self.ledger.left[system.species.index(species)] += exits.by_wall(len(self.domain.walls))
+        if exits.particle.size:
+            population.remove(exits.particle)
+            left = self.ledger.left[system.species.index(species)]
+            left += exits.by_wall(len(self.domain.walls))
         return exits
 
     def _react(self, begin: float, duration: float, stage: int) -> None:
