@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cases import build, values_of, write_case
-from mesh_regions import box_region
+from mesh_regions import box_region, disc_region
 from particle_runs import score, to_end
 
 from fem_rd.case.loading import load_case
@@ -23,6 +23,8 @@ from fem_rd.case.sections.particles import ParticleSpecies, ParticlesSection
 from fem_rd.errors import CaseError, CaseErrors
 from fem_rd.models.particles_open import Behind
 from fem_rd.models.particles_setup import Setup
+from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.open_boundary_facets import Facets
 from fem_rd.particles.open_boundary_reversal import Reversal
 from fem_rd.particles.open_boundary_schemes import Crossing
 from fem_rd.particles.open_boundary_supply import Profile, WellMixed
@@ -94,7 +96,30 @@ def test_crossing_is_in_closed_form_where_that_is_exact():
     assert scheme(square, {"left": side, "bottom": AbsorbingWall()}) is Reversal
     assert scheme(BallDomain(radius=1.0), {"outer": side}, "outer") is Crossing
     assert scheme(BallDomain(radius=1.0, dimension=2), {"outer": side}, "outer") is Reversal
-    assert scheme(MeshDomain(), {"left": side}) is Reversal
+    assert scheme(MeshDomain(), {"left": side}) is Crossing  # cells of a square
+    assert scheme(MeshDomain(), {"left": side, "right": side}) is Crossing
+    assert scheme(MeshDomain(), {"left": side, "top": side}) is Reversal
+    assert scheme(MeshDomain(), {"left": side, "top": AbsorbingWall()}) is Reversal
+
+
+def test_a_prism_over_an_interface_is_known():
+    """Unless something else begins within reach of it, or leans."""
+    square = box_region([8, 8])
+    left = Facets.of_wall(square, "left")
+    assert left.upright(square, 0.9) == ("bottom", "top")
+    assert left.upright(square, 1.1) is None  # the opposite side
+    leaning = shear(square, 0.1)
+    assert Facets.of_wall(leaning, "left").upright(leaning, 0.5) is None
+    disc = disc_region(16, 0.5)
+    assert all(Facets.of_wall(disc, wall).upright(disc, 0.1) is None for wall in disc.walls)
+
+
+def shear(region, slope):
+    """The same cells, displaced along y in proportion to x."""
+    mesh = region.mesh
+    points = mesh.points.copy()
+    points[:, 1] += slope * points[:, 0]
+    return MeshRegion(replace(mesh, points=points))
 
 
 @pytest.mark.parametrize("form", [lambda text: text, boxed], ids=["mesh", "box"])

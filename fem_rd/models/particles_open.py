@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.open_boundary import Exchanged, OpenBoundary, Potential
 from fem_rd.particles.open_boundary_facets import Facets
 from fem_rd.particles.open_boundary_places import Face, Opening, Sphere
-from fem_rd.particles.open_boundary_reversal import Reversal
+from fem_rd.particles.open_boundary_reversal import REACH, Reversal
 from fem_rd.particles.open_boundary_schemes import (
     Crossing,
     Layer,
@@ -132,9 +132,10 @@ def scheme_of(
     `crossing` is in closed form where that is exact (`crosses_in_closed_form`), otherwise it is
     by trial steps.
     """
-    width = section.width or math.sqrt(2 * diffusion * dt)
+    step = math.sqrt(2 * diffusion * dt)
+    width = section.width or step
     match section.scheme:
-        case "crossing" if crosses_in_closed_form(opening, walls):
+        case "crossing" if crosses_in_closed_form(opening, domain, walls, REACH * step):
             return Crossing()
         case "crossing":
             return Reversal(domain, walls)
@@ -146,17 +147,23 @@ def scheme_of(
             return StrangLayer(width)
 
 
-def crosses_in_closed_form(opening: Opening, walls: Mapping[str, Wall]) -> bool:
-    """Spheres, and faces of a box with nothing but mirrors and periodic faces beside them."""
+def crosses_in_closed_form(
+    opening: Opening, domain: Any, walls: Mapping[str, Wall], reach: float
+) -> bool:
+    """Spheres, and planes with nothing but mirrors and periodic faces beside them.
+
+    ``reach``: how far from the interface particles come in.
+    """
+    beside: Iterable[str] | None = None
     if isinstance(opening, Face):
         opposite = opening.number ^ 1
-        beside = [
-            walls.get(name, Reflecting())
-            for number, name in enumerate(opening.box.walls)
-            if number not in (opening.number, opposite)
-        ]
-        return all(isinstance(wall, Reflecting | Periodic) for wall in beside)
-    return isinstance(opening, Sphere) and opening.dimension == 3
+        beside = [name for number, name in enumerate(opening.box.walls)
+                  if number not in (opening.number, opposite)]  # fmt: skip
+    elif isinstance(opening, Facets):
+        beside = opening.upright(domain, reach)
+    if beside is None:
+        return isinstance(opening, Sphere) and opening.dimension == 3
+    return all(isinstance(walls.get(name, Reflecting()), Reflecting | Periodic) for name in beside)
 
 
 def opening_of(domain: Any, wall: str) -> Opening:

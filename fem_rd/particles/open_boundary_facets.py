@@ -58,6 +58,24 @@ class Facets:
     def dimension(self) -> int:
         return self.normals.shape[1]
 
+    def upright(self, region: MeshRegion, reach: float) -> tuple[str, ...] | None:
+        """The walls around the part of a ``region`` up to ``reach`` above plane facets.
+
+        None where the facets are not plane, or where that part is not a prism over them: then it
+        matters to a particle that comes in what is above and beside them.
+        """
+        if not self.flat:
+            return None
+        mesh = region.mesh
+        other = np.flatnonzero(mesh.facet_walls != self.number)
+        corners = mesh.points[mesh.facets[other]].reshape(-1, self.dimension)
+        lowest = self._heights(corners.T).reshape(len(other), -1).min(axis=1)
+        near = other[lowest < reach]
+        planes = mesh.planes[mesh.facet_cells[near], mesh.facet_places[near], :-1]
+        if (np.abs(planes @ self._unit[0]) > _FLAT).any():
+            return None
+        return tuple(region.walls[wall] for wall in np.unique(mesh.facet_walls[near]))
+
     @property
     def area(self) -> float:
         return float(self.areas.sum())
