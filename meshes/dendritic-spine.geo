@@ -3,7 +3,7 @@
 //
 // Regions:    head (the sphere), dendrite (the cylinder and the neck)
 // Boundaries: synapse (the cap of the head within synapse_angle of its top), ends (of the piece of
-//             dendrite); all else is membrane, without a name
+//             dendrite), membrane (all else)
 //
 // The neck opens into the head through the part of the sphere that lies within the neck. Edges have
 // the length `size` there, and grow by `growth` per distance up to `size_far`.
@@ -53,10 +53,15 @@ r = dendrite_radius + slack;
 ends() = Surface In BoundingBox {-x - slack, -r, -r, -x + slack, r, r};
 ends() += Surface In BoundingBox {x - slack, -r, -r, x + slack, r, r};
 
+membrane() = CombinedBoundary { Volume{:}; };
+membrane() = Abs(membrane());
+membrane() -= {cap(), ends()};
+
 Physical Volume("head") = {head()};
 Physical Volume("dendrite") = {dendrite()};
 Physical Surface("synapse") = {cap()};
 Physical Surface("ends") = {ends()};
+Physical Surface("membrane") = {membrane()};
 
 Field[1] = MathEval;
 Field[1].F = Sprintf("%.16g + %.16g * Sqrt(x*x + y*y + (z - %.16g)^2)", size, growth, mouth);

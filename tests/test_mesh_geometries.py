@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from meshing import meshed
 from mpi4py import MPI
-from scipy.integrate import dblquad
+from scipy.integrate import dblquad, quad
 from scipy.special import elliprg
 
 from fem_rd.log import Log
@@ -52,6 +52,20 @@ def stalk(head: float, neck: float, length: float, dendrite: float) -> float:
         )
 
     return float(dblquad(height, 0, neck, 0, 2 * pi)[0])
+
+
+def membrane(head: float, neck: float, length: float, dendrite: float, ends: float) -> float:
+    """Area of a spine without its synapse (45 degrees) and the two ends of its dendrite."""
+
+    def hole(y: float) -> float:
+        return 2 * (neck**2 - y**2) ** 0.5 * dendrite / (dendrite**2 - y**2) ** 0.5
+
+    def side(angle: float) -> float:
+        return neck * (dendrite + length - (dendrite**2 - (neck * np.sin(angle)) ** 2) ** 0.5)
+
+    mouth = 2 * pi * head * (head - (head**2 - neck**2) ** 0.5)
+    tube = 2 * pi * dendrite * ends - quad(hole, -neck, neck)[0] + quad(side, 0, 2 * pi)[0]
+    return float(tube + sphere(head) - cap(head, 45) - mouth)
 
 
 # name, parameters, exact volumes by region, exact areas by boundary
@@ -142,7 +156,11 @@ EXAMPLES: list[Example] = [
         "dendritic-spine",
         {"size": 0.02, "growth": 0.1},
         {"head": ball(0.3), "dendrite": 0.32 * pi + stalk(0.3, 0.1, 0.5, 0.4)},
-        {"synapse": cap(0.3, 45), "ends": 0.32 * pi},
+        {
+            "synapse": cap(0.3, 45),
+            "ends": 0.32 * pi,
+            "membrane": membrane(0.3, 0.1, 0.5, 0.4, 2.0),
+        },
     ),
     (
         "two-spheres",

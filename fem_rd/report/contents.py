@@ -37,6 +37,10 @@ class Comparison:
         """Relative to this number, or absolute where it is zero."""
         return (value - self.value) / (abs(self.value) or 1.0)
 
+    def score(self, value: float, error: float) -> float:
+        """The difference over the standard error of ``value``."""
+        return (value - self.value) / error
+
     def passed(self, value: float) -> bool | None:
         """Whether ``value`` is within the tolerance; None where there is no tolerance."""
         return None if self.tolerance is None else abs(self.difference(value)) <= self.tolerance
