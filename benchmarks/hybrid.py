@@ -30,9 +30,9 @@ from mpi4py import MPI
 from fem_rd.case.case import read_case
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
-from fem_rd.models.hybrid_reservoirs import BesideReservoir
+from fem_rd.models.hybrid.reservoirs import BesideReservoir
 from fem_rd.models.protocol import Model
-from fem_rd.models.reaction_diffusion import ReactionDiffusionModel
+from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
 from fem_rd.models.registry import build_model
 from fem_rd.particles.open_boundary import OpenBoundary
 

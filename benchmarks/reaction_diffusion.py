@@ -30,7 +30,7 @@ from petsc4py import PETSc
 from fem_rd.case.loading import load_case
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
-from fem_rd.models.reaction_diffusion import ReactionDiffusionModel
+from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
 
 FEED, REMOVAL, LENGTH_PER_CELL = 0.035, 0.065, 2.5 / 512
 BUMP = "exp(-40*((x - L/2)^2 + (y - L/2)^2))*(1 + 0.3*sin(9*x)*cos(7*y))"

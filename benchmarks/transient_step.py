@@ -31,7 +31,7 @@ from fem_rd.case.loading import load_case
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
 from fem_rd.mesh.domain import Domain
-from fem_rd.models.smoluchowski import SmoluchowskiModel
+from fem_rd.models.smoluchowski.model import SmoluchowskiModel
 
 CASE = """
 title = "step"

@@ -18,7 +18,7 @@ from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
 from fem_rd.models.protocol import Model
 from fem_rd.models.registry import build_model
-from fem_rd.models.smoluchowski import SmoluchowskiModel
+from fem_rd.models.smoluchowski.model import SmoluchowskiModel
 
 
 def call(*words: object) -> int:

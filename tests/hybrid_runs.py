@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from cases import build, values_of
 
-from fem_rd.models.hybrid import HybridModel
+from fem_rd.models.hybrid.model import HybridModel
 
 LINE = """
 model = "hybrid"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cases import build
 
-from fem_rd.models.klein_kramers import KleinKramersModel
+from fem_rd.models.klein_kramers.model import KleinKramersModel
 
 HARMONIC = "1.3^2*x^2/(2*0.7)"  # of the frequency 1.3 with k_B T/M = 0.7
 THERMAL = 0.7**0.5

@@ -16,7 +16,7 @@ from fem_rd.checkpoint import Checkpoints, newest
 from fem_rd.errors import CaseError
 from fem_rd.log import Log
 from fem_rd.mesh.build import build_domain
-from fem_rd.models.reaction_diffusion import ReactionDiffusionModel
+from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
 from fem_rd.numerics.reactive.schemes import FED_SCHEMES
 from fem_rd.state import State
 

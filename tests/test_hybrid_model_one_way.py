@@ -11,7 +11,7 @@ from cases import build, call, values_of, write_case
 from hybrid_runs import LINE, hybrid
 
 from fem_rd.errors import CaseError
-from fem_rd.models.hybrid import HybridModel
+from fem_rd.models.hybrid.model import HybridModel
 
 MOST = 3.0
 DRIVEN = """

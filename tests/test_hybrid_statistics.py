@@ -19,7 +19,7 @@ from hybrid_runs import LINE, OWN, PLANE, hybrid
 from fem_rd.exact.hybrid_coupling import exchange_gain, relaxation
 from fem_rd.exact.hybrid_fluctuations import _noise_of_step
 from fem_rd.exact.hybrid_line import HybridLine
-from fem_rd.models.hybrid import HybridModel
+from fem_rd.models.hybrid.model import HybridModel
 
 HALF, CELLS = 0.5, 4  # of the line on either side
 WIDTH, STEP = HALF / CELLS, 0.0025

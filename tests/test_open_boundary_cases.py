@@ -21,8 +21,8 @@ from fem_rd.case.sections.particle_places import (
 )
 from fem_rd.case.sections.particles import ParticleSpecies, ParticlesSection
 from fem_rd.errors import CaseError, CaseErrors
-from fem_rd.models.particles_open import Behind
-from fem_rd.models.particles_setup import Setup
+from fem_rd.models.particles.open import Behind
+from fem_rd.models.particles.setup import Setup
 from fem_rd.particles.mesh_region import MeshRegion
 from fem_rd.particles.open_boundary_facets import Facets
 from fem_rd.particles.open_boundary_reversal import Reversal

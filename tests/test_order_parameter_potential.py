@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from fem_rd.case.sections.order_parameter_kinds import Grid
 from fem_rd.errors import CaseError
-from fem_rd.models.order_parameter_potential import histogram
+from fem_rd.models.order_parameter.potential import histogram
 
 
 def test_a_table_on_two_angles_is_the_expression(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from cases import build, values_of
 from order_parameters import WELL, steady
 from scipy.optimize import brentq
 
-from fem_rd.models.order_parameter_places import inside_part
+from fem_rd.models.order_parameter.places import inside_part
 
 SLAB = """
 model = "order-parameter"

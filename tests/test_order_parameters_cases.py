@@ -14,7 +14,7 @@ import pytest
 from cases import results
 
 from fem_rd.case.loading import load_case
-from fem_rd.models.trajectory_source import particle_of
+from fem_rd.models.trajectory.source import particle_of
 
 CASE = Path(__file__).parents[1] / "cases" / "nanoparticle-from-trajectory"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fem_rd.models.particles_statistics import (
+from fem_rd.models.particles.statistics import (
     MOST_BLOCKS,
     NumberSums,
     blocks_for,

@@ -12,7 +12,7 @@ from cases import build, values_of
 
 from fem_rd.exact.fronts import ablowitz_zeppetella_wave
 from fem_rd.exact.morphogen import MorphogenGradient
-from fem_rd.models.reaction_diffusion import ReactionDiffusionModel
+from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
 
 SLAB = """
 title = "creation and degradation between reservoirs"

@@ -137,7 +137,7 @@ def test_signal_to_any_rank_stops_all_within_one_step(tmp_path: Path, asked: lis
 def test_second_signal_ends_at_once(tmp_path: Path) -> None:
     """While a step takes long, as here the one that sleeps."""
     case = write_case(tmp_path / "case", CASE.format(end=5.0, stepping=ADAPTIVE, every=1000))
-    slow = "import time\nfrom fem_rd.models.smoluchowski import SmoluchowskiModel as M\n"
+    slow = "import time\nfrom fem_rd.models.smoluchowski.model import SmoluchowskiModel as M\n"
     slow += "advance = M.advance\n"
     slow += "naps = [0.1] * 99\n"
     slow += "M.advance = lambda self, t: (advance(self, t), [time.sleep(nap) for nap in naps])\n"

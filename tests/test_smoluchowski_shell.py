@@ -14,8 +14,8 @@ from fem_rd.case.loading import load_case
 from fem_rd.exact import capture, potential
 from fem_rd.exact.sphere import ReactiveSphere
 from fem_rd.models.protocol import Exact
-from fem_rd.models.smoluchowski import SmoluchowskiModel
-from fem_rd.models.smoluchowski_exact import exact_for
+from fem_rd.models.smoluchowski.exact import exact_for
+from fem_rd.models.smoluchowski.model import SmoluchowskiModel
 
 SHELL = """
 title = "shell"

@@ -314,7 +314,7 @@ def test_concentrations_with_units_become_molecules(tmp_path):
 
 
 def test_an_explosion_of_an_ensemble_is_a_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr("fem_rd.models.well_mixed_events.MOST_EVENTS", 10_000)
+    monkeypatch.setattr("fem_rd.models.well_mixed.events.MOST_EVENTS", 10_000)
     text = ANNIHILATION.replace("2 A -> 0", "2 A -> 3 A").replace("10000", "3")
     model = build(tmp_path, text)
     with pytest.raises(NumericalError, match="has had 10000 events"):

@@ -13,14 +13,14 @@ from fem_rd.mesh.domain import Domain
 from fem_rd.models.protocol import Model
 
 MODELS = {
-    "smoluchowski": "fem_rd.models.smoluchowski:SmoluchowskiModel",
-    "reaction-diffusion": "fem_rd.models.reaction_diffusion:ReactionDiffusionModel",
-    "well-mixed": "fem_rd.models.well_mixed:WellMixedModel",
-    "klein-kramers": "fem_rd.models.klein_kramers:KleinKramersModel",
-    "hybrid": "fem_rd.models.hybrid:HybridModel",
-    "particles": "fem_rd.models.particles:ParticlesModel",
-    "order-parameter": "fem_rd.models.order_parameter:OrderParameterModel",
-    "trajectory": "fem_rd.models.trajectory:TrajectoryModel",
+    "smoluchowski": "fem_rd.models.smoluchowski.model:SmoluchowskiModel",
+    "reaction-diffusion": "fem_rd.models.reaction_diffusion.model:ReactionDiffusionModel",
+    "well-mixed": "fem_rd.models.well_mixed.model:WellMixedModel",
+    "klein-kramers": "fem_rd.models.klein_kramers.model:KleinKramersModel",
+    "hybrid": "fem_rd.models.hybrid.model:HybridModel",
+    "particles": "fem_rd.models.particles.model:ParticlesModel",
+    "order-parameter": "fem_rd.models.order_parameter.model:OrderParameterModel",
+    "trajectory": "fem_rd.models.trajectory.model:TrajectoryModel",
 }
 
 

@@ -43,11 +43,11 @@ class Candidates:
         cells = None if self.cells is None else self.cells[chosen]
         return Candidates(self.points[:, chosen], self.feet[:, chosen], cells)
 
-
     def shared(self, parts: int, generator: np.random.Generator) -> list[Candidates]:
         """Shared out by lot among as many parts, all alike."""
         count = self.points.shape[1]
-        ends = generator.multinomial(count, [1 / parts] * parts).cumsum().tolist()
+        numbers = generator.multinomial(count, [1 / parts] * parts)
+        ends: list[int] = numbers.cumsum().tolist()
         return [
             Candidates(
                 self.points[:, begin:end],

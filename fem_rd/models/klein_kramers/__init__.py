@@ -1,0 +1,1 @@
+"""The Klein-Kramers equation of an order parameter and its momentum."""

@@ -1,0 +1,1 @@
+"""The Smoluchowski equation of order parameters."""

@@ -1,0 +1,1 @@
+"""Single molecules in continuous space."""

@@ -1,0 +1,1 @@
+"""Species that diffuse and react on a mesh."""

@@ -1,0 +1,1 @@
+"""One species that diffuses to where it reacts."""

@@ -1,0 +1,1 @@
+"""Coefficients of order parameters from molecular trajectories."""
