@@ -47,7 +47,7 @@ class Candidates:
         """Shared out by lot among as many parts, all alike."""
         count = self.points.shape[1]
         numbers = generator.multinomial(count, [1 / parts] * parts)
-        ends: list[int] = numbers.cumsum().tolist()
+        ends = [int(end) for end in numbers.cumsum()]
         return [
             Candidates(
                 self.points[:, begin:end],
