@@ -13,7 +13,7 @@ import runpy
 import shlex
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +27,8 @@ from ranks import run_on_ranks
 from fem_rd.case.loading import load_case
 from fem_rd.exact import capture, localised, patch, potential, shapes
 from fem_rd.exact.sphere import ReactiveSphere
+
+pytestmark = pytest.mark.usefixtures("own_meshes")
 
 K_S = 4 * math.pi
 
@@ -136,14 +138,6 @@ def commands(name: str) -> list[list[str]]:
     """The words of each command that a README tells the user to type at the repository's root."""
     lines = re.findall(r"^\./with-env (.*)$", readme(name), flags=re.MULTILINE)
     return [shlex.split(line) for line in lines]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def meshes_of_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Meshes are made here once, neither found in the user's cache nor left there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FEM_RD_CACHE", str(tmp_path_factory.mktemp("meshes")))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import Run, run
+
+pytestmark = pytest.mark.usefixtures("own_meshes")
 
 CASES = Path(__file__).parents[1] / "cases"
 RATE = 6.981317007977
@@ -43,14 +45,6 @@ SMALL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("hybrid.replicas=2", "time.end=0.8", "hybrid.measure.begin=0.4"), ("rate",),
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def meshes_of_this_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Meshes are made here once, neither found in the user's cache nor left there."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FEM_RD_CACHE", str(tmp_path_factory.mktemp("meshes")))
-        yield
 
 
 @pytest.fixture(scope="module")
