@@ -33,8 +33,9 @@ class CaseError(FemRdError):
         valid: str | Collection[str] | None = None,
     ) -> None:
         self.message, self.file, self.key, self.found = message, file, key, found
-        # the names alone: errors travel between ranks, and what the names are of may not
-        self.valid = valid if valid is None or isinstance(valid, str) else tuple(map(str, valid))
+        # the names alone, in one order: errors travel between ranks, what the names are of may not
+        named = valid is None or isinstance(valid, str)
+        self.valid = valid if named else tuple(sorted(map(str, valid or ())))
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
