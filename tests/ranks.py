@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 _TIMEOUT = 120
 
@@ -34,6 +36,18 @@ def run_on_ranks(
         timeout=_TIMEOUT,
         check=False,
     )
+
+
+def printed_on_ranks(
+    ranks: int, text: str, cwd: Path, arguments: Sequence[str] = ()
+) -> Any:
+    """What a script prints last, as JSON, on so many ranks; it may import what tests import."""
+    here = Path(__file__).parent
+    script = cwd / "on_ranks.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(here)!r})\n{text}", "utf-8")
+    done = run_on_ranks(ranks, [str(script), *arguments], cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @cache

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import build, values_of, write_case
 from mpi4py import MPI
-from ranks import run_on_ranks
+from ranks import printed_on_ranks
 
 from fem_rd.case.loading import load_case
 from fem_rd.checkpoint import Checkpoints, newest
@@ -278,15 +277,10 @@ def saved_and_found(
 def test_ranks_agree_and_find_both_parts_of_a_state(tmp_path: Path) -> None:
     """Written by 2 ranks; found by 2, 1 and 3."""
     write_case(tmp_path / "case", CASE)
-    script = tmp_path / "deposits.py"
-    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    script.write_text(path + RANKS, "utf-8")
     results = []
     for ranks in (2, 1, 3):
         word = "write" if ranks == 2 else "read"
-        done = run_on_ranks(ranks, [str(script), word], tmp_path)
-        assert done.returncode == 0, done.stderr
-        found, same = json.loads(done.stdout.splitlines()[-1])
+        found, same = printed_on_ranks(ranks, RANKS, tmp_path, [word])
         assert same and found["ledger_residual"] <= 1e-12
         results.append(found)
     for name, value in results[0].items():

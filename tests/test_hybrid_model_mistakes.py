@@ -46,6 +46,16 @@ MISTAKES = {
         "valid: hybrid.radii.pair")),
     "radii of one": (LINE, "[time]", "[hybrid.radii]\nx = 0.1\n[time]", (
         "hybrid.radii.x: no reaction of two has this name; valid: no radius")),
+    "flux wall": (PLANE, "[time]", "[hybrid.measure]\nflux = 'nowhere'\n[time]", (
+        "hybrid.measure.flux: nothing passes this wall; found 'nowhere'; valid: to_domain")),
+    "begin": (PLANE, "[time]", "[hybrid.measure]\nbegin = 5.0\n[time]", (
+        "hybrid.measure.begin: must be before the end of the run, 0.05; found 5.0")),
+    "lags": (PLANE, "[time]", "[hybrid.measure]\nlags = [0.0025]\n[time]", (
+        "hybrid.measure.lags: needs averages over time; valid: with measure.begin")),
+    "every": (PLANE, "[time]", "[hybrid.measure]\nevery = 0.0031\n[time]", (
+        "hybrid.measure.every: must be a multiple of time.step = 0.0025; found 0.0031")),
+    "average": (PLANE, "[time]", "[hybrid.averages.m]\nspecies = 'Q'\nof = 'x'\n[time]", (
+        "hybrid.averages.m.species: no such species; found 'Q'; valid: A")),
 }  # fmt: skip
 
 

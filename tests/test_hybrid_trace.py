@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
-from ranks import run_on_ranks
+from ranks import printed_on_ranks
 from scipy.optimize import nnls
 from test_region_domain import three_regions
 
@@ -306,14 +305,8 @@ if comm.rank == 0:
 @pytest.mark.mpi
 def test_any_number_of_ranks_has_the_same_trace(tmp_path: Path) -> None:
     """To the bit; what is gathered is what the owners have, and what is spread adds up."""
-    script = tmp_path / "trace.py"
-    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    script.write_text(path + RANKS, "utf-8")
-    results = []
-    for ranks in (1, 2, 3):
-        done = run_on_ranks(ranks, script, tmp_path)
-        assert done.returncode == 0, done.stderr
-        results += json.loads(done.stdout.splitlines()[-1])
+    each = [printed_on_ranks(ranks, RANKS, tmp_path) for ranks in (1, 2, 3)]
+    results = [result for several in each for result in several]
     for result in results:
         assert result == results[0]
         assert all(one[1] and one[2] and one[6] and one[7] for one in result)

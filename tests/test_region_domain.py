@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
-from ranks import run_on_ranks
+from ranks import printed_on_ranks
 
 from fem_rd.case.schema import BuiltinMesh
 from fem_rd.errors import CaseError
@@ -129,14 +128,8 @@ if comm.rank == 0:
 @pytest.mark.mpi
 def test_any_number_of_ranks_has_the_same_mesh(tmp_path: Path) -> None:
     """Shared out, and whole on each rank."""
-    script = tmp_path / "regions.py"
-    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-    script.write_text(path + RANKS, "utf-8")
-    results = []
-    for ranks in (1, 2, 3):
-        done = run_on_ranks(ranks, script, tmp_path)
-        assert done.returncode == 0, done.stderr
-        results += json.loads(done.stdout.splitlines()[-1])
+    each = [printed_on_ranks(ranks, RANKS, tmp_path) for ranks in (1, 2, 3)]
+    results = [result for several in each for result in several]
     assert len(results) == 6
     assert all(result == results[0] for result in results)
     for dim, (shared, alone) in enumerate(zip(results[0][::2], results[0][1::2], strict=True)):

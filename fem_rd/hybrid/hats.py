@@ -42,6 +42,28 @@ class Hats:
         out += _shared(self.nodes, self.weights, np.ascontiguousarray(each), len(out))
 
 
+class CellHats:
+    """The hat functions of simplices: ``points`` (nodes, dim), ``cells`` (cells, dim + 1)."""
+
+    def __init__(self, points: Floats, cells: Integers) -> None:
+        corners = points[cells]
+        edges = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)
+        self._cells, self._origins = cells, corners[:, 0]
+        self.inverses = np.linalg.inv(edges).astype(np.float64, copy=False)
+        """What makes weights of the corners but the first of x - x_0, (cells, dim, dim)."""
+
+    def at(self, points: Floats, cell: Integers) -> Hats:
+        """At points (dim, n) in these cells (n,): nothing where a cell is -1."""
+        weights = np.empty((len(cell), len(points) + 1))
+        apart = points - self._origins[cell].T
+        weights[:, 1:] = np.einsum("nij,jn->ni", self.inverses[cell], apart)
+        weights[:, 0] = 1.0 - weights[:, 1:].sum(axis=1)
+        np.maximum(weights, 0.0, out=weights)  # a point on a facet is outside by round-off
+        weights /= weights.sum(axis=1, keepdims=True)
+        weights[cell < 0] = 0.0
+        return Hats(self._cells[cell], weights)
+
+
 @compiled
 def _interpolated(nodes: Integers, weights: Floats, nodal: Floats) -> Floats:
     """Sums of nodal values with the weights, (n,)."""

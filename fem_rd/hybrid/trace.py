@@ -21,7 +21,7 @@ from fem_rd import compat
 from fem_rd.errors import CaseError
 from fem_rd.hybrid.feet import FacetTrees
 from fem_rd.hybrid.feet_bins import NearestFacet
-from fem_rd.hybrid.hats import Floats, Hats, Integers, Mask
+from fem_rd.hybrid.hats import CellHats, Floats, Hats, Integers, Mask
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.region_arrays import RegionCells, gathered_cells
 from fem_rd.particles.mesh_region import MeshRegion
@@ -94,15 +94,7 @@ class Trace:
 
     def within(self, points: Floats) -> Hats:
         """The hat functions at points of the strip; nothing at points outside of it."""
-        cell = self.locate(points)
-        origins, inverses = self._frames
-        weights = np.empty((len(cell), self.dimension + 1))
-        weights[:, 1:] = np.einsum("nij,jn->ni", inverses[cell], points - origins[cell].T)
-        weights[:, 0] = 1.0 - weights[:, 1:].sum(axis=1)
-        np.maximum(weights, 0.0, out=weights)  # a point on a facet is outside by round-off
-        weights /= weights.sum(axis=1, keepdims=True)
-        weights[cell < 0] = 0.0
-        return Hats(self.cells[cell], weights)
+        return self._hats.at(points, self.locate(points))
 
     def values_within(self, nodal: Floats, points: Floats) -> tuple[Floats, Mask]:
         """The P1 function (..., n) at the points, and which (n,) are in the strip: 0 elsewhere."""
@@ -140,16 +132,13 @@ class Trace:
         return MeshRegion(simplices(self.nodes, self.cells, {"ends": sides}))
 
     @cached_property
-    def _frames(self) -> tuple[Floats, Floats]:
-        """First corner of each cell, and the matrix that makes weights of the others of x - x0."""
-        corners = self.nodes[self.cells]
-        edges = np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2)
-        return corners[:, 0], np.linalg.inv(edges).astype(np.float64, copy=False)
+    def _hats(self) -> CellHats:
+        return CellHats(self.nodes, self.cells)
 
     @cached_property
     def _normal_slopes(self) -> Floats:
         """n . grad of each hat function of the cell behind each facet, (facets, dim + 1)."""
-        inverses = self._frames[1][self.facet_cells]
+        inverses = self._hats.inverses[self.facet_cells]
         others = np.einsum("fij,fj->fi", inverses, self.normals)
         return np.hstack([-others.sum(axis=1, keepdims=True), others])
 

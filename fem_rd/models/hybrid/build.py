@@ -51,8 +51,9 @@ from fem_rd.models.hybrid.sides import (
 )
 from fem_rd.models.hybrid.stored import StoredRun
 from fem_rd.models.particles.ensemble import Ensemble
-from fem_rd.models.particles.observables import gathered
+from fem_rd.models.particles.observables import check_measures, gathered
 from fem_rd.models.particles.open import Behind, opening_of
+from fem_rd.models.particles.rows import Rows
 from fem_rd.models.particles.setup import Setup
 from fem_rd.models.place import Place
 from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
@@ -81,6 +82,7 @@ class Sides:
         self.own = np.array_split(np.arange(self.section.replicas), self.comm.size)[self.comm.rank]
         self.reservoirs = self._reservoirs(log)
         self.setup = self._setup()
+        check_measures(self.setup)
         self.setup.check_steps()
         self.setup.check_memory(len(self.own))
         self.ensemble = Ensemble(self.setup, self.own, self.particle_steps)
@@ -94,6 +96,10 @@ class Sides:
     def particle_steps(self) -> int:
         """Of the particles, in the whole run."""
         return self.steps * self.section.substeps
+
+    def rows(self) -> Rows:
+        """Those of observables, at the start; `CaseError` where they are not at steps."""
+        return Rows.of(self.section.measure.every, self.step, self.steps, "hybrid.measure.every")
 
     @property
     def shared(self) -> bool:
@@ -158,14 +164,16 @@ class Sides:
             name: reservoir_shares(self.ground.whole, beside, radius)
             for name, radius in self.section.radii.items()
         }
+        trace = trace_of(beside, self.ground.boundaries, self.reach)
         count = 1 if self.shared else len(self.own)
-        return [self._beside(beside, shares, log) for _ in range(count)]
+        return [self._beside(beside, trace, shares, log) for _ in range(count)]
 
-    def _beside(self, domain: Domain, shares: Mapping[str, Array], log: Log) -> Reservoir:
+    def _beside(
+        self, domain: Domain, trace: Trace, shares: Mapping[str, Array], log: Log
+    ) -> Reservoir:
         model = ReactionDiffusionModel(
             field_case(self.case, domain), domain, log, fed=True, shares=shares
         )
-        trace = trace_of(domain, self.ground.boundaries, self.reach)
         exchange = NodeExchange(trace.nodes, model.positions(), domain.mesh.comm)
         volumes = exchange.gather(model.volumes[None])[0]
         interface = Interface(

@@ -16,7 +16,7 @@ from fem_rd.mesh.domain import Domain
 from fem_rd.models.hybrid.ground import Ground
 from fem_rd.models.hybrid.sides import MODEL, network_of
 from fem_rd.models.particles.checks import check_case
-from fem_rd.models.particles.model import whole_steps
+from fem_rd.models.particles.rows import whole_steps
 
 Array = npt.NDArray[np.float64]
 EMPTY = 0.01  # of the largest concentration at the interface

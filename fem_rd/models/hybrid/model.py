@@ -9,10 +9,8 @@ the values at the interface's nodes, and the amounts that were given there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from mpi4py import MPI
 
 from fem_rd.case.case import Case
@@ -27,7 +25,6 @@ from fem_rd.models.hybrid.observables import hybrid_observables
 from fem_rd.models.hybrid.picture import Picture, RegionHats
 from fem_rd.models.hybrid.sides import keys_of_hybrid
 from fem_rd.models.hybrid.state import positions_of, restore_sides, state_of
-from fem_rd.models.particles.model import INTERVALS, whole_steps
 from fem_rd.models.particles.observables import Measured, with_errors
 from fem_rd.models.particles.output import ParticlesOutput
 from fem_rd.models.particles.samples import Table
@@ -50,11 +47,9 @@ class HybridModel:
             self._place = Place(domain, 1, lump=True)
             self._hats = RegionHats(self._sides.ground.region, self._place)
             self._compared = compared(self._sides, self._hats, log)
-        self._step = self._sides.step
-        self._every = self._row_interval()
+            self._rows = self._sides.rows()
         unit = case.units.unit_name("amount/volume", space=domain.dimension)
         self._picture = Picture(self._sides, self._hats, self._place, unit)
-        self._time, self._rows, self._done = 0.0, 0, 0
         self._measured: Measured | None = None
         names = [observable.name for observable in self._directly()]
         derived = self._section.derived
@@ -65,22 +60,20 @@ class HybridModel:
     @property
     def time(self) -> float:
         """The time reached."""
-        return self._time
+        return self._rows.time
 
     @property
     def steps(self) -> int:
         """Rows after the first."""
-        return self._rows
+        return self._rows.count
 
     def advance(self, limit: float) -> None:
         """To the next row, not beyond ``limit``."""
-        last = round(limit / self._step)
-        target = min((self._done // self._every + 1) * self._every, last)
+        target = self._rows.next(self._done, limit)
         while self._done < target:
             self._couple()
         self._sides.ensemble.sample()
-        self._time = limit if target == last else target * self._step
-        self._rows += 1
+        self._rows.reach(target, limit)
         self._measured = None
 
     def observables(self) -> Sequence[Observable]:
@@ -127,17 +120,14 @@ class HybridModel:
 
     def state(self) -> State:
         """Everything that `restore` needs to go on as if nothing had happened."""
-        now = {"time": self._time, "rows": self._rows, "done": self._done}
-        found = State({}, {name: np.array(float(value)) for name, value in now.items()})
-        found |= state_of(self._sides)
+        found = self._rows.state() | state_of(self._sides)
         for name, one in self._compared.items():
             found |= one.state().within(name)
         return found
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""
-        self._time, self._rows = state.number("time"), int(state.number("rows"))
-        self._done = int(state.number("done"))
+        self._rows.restore(state)
         restore_sides(self._sides, state)
         for name, one in self._compared.items():
             one.restore(state.part(name))
@@ -160,7 +150,7 @@ class HybridModel:
 
     def describe(self) -> Mapping[str, str]:
         """The two sides, their steps, what joins them."""
-        return self._sides.describe() | {"steps": f"a row of observables every {self._every}"}
+        return self._sides.describe() | {"steps": f"a row of observables every {self._rows.every}"}
 
     def _directly(self) -> Sequence[Observable]:
         measured = self.measured()
@@ -171,8 +161,8 @@ class HybridModel:
 
     def _couple(self) -> None:
         """One step of the PDE, and those of the particles in it."""
-        begin, end = self._done * self._step, (self._done + 1) * self._step
         sides, substeps = self._sides, self._section.substeps
+        begin, end = self._done * sides.step, (self._done + 1) * sides.step
         for reservoir in sides.reservoirs:
             reservoir.begin(begin, end)
         error = None
@@ -185,10 +175,8 @@ class HybridModel:
             reservoir.finish(end)
         for one in self._compared.values():
             one.advance(substeps, end)
-        self._done += 1
 
-    def _row_interval(self) -> int:
-        every = self._section.measure.every
-        if every is None:
-            return max(1, math.ceil(self._sides.steps / INTERVALS))
-        return whole_steps(every, self._step, "hybrid.measure.every")
+    @property
+    def _done(self) -> int:
+        """Steps of the PDE taken."""
+        return self._sides.ensemble.step // self._section.substeps

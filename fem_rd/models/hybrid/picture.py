@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem_rd.hybrid.hats import Hats
+from fem_rd.hybrid.hats import CellHats, Hats
 from fem_rd.hybrid.node_exchange import NodeExchange
 from fem_rd.models.hybrid.build import Sides
 from fem_rd.models.place import Place
@@ -33,9 +33,7 @@ class RegionHats:
         self._region = region
         comm: MPI.Comm = place.domain.mesh.comm
         self.exchange = NodeExchange(region.mesh.points, place.positions, comm)
-        corners = region.mesh.points[region.mesh.cells]
-        self._origins = corners[:, 0]
-        self._inverses = np.linalg.inv(np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2))
+        self._cells = CellHats(region.mesh.points, region.mesh.cells.astype(np.int64))
 
     @property
     def nodes(self) -> int:
@@ -79,13 +77,7 @@ class RegionHats:
         if outside.size:
             cells = cells.copy()
             cells[outside] = self._middles.query(points[:, outside].T)[1]
-        weights = np.empty((len(cells), len(points) + 1))
-        apart = points - self._origins[cells].T
-        weights[:, 1:] = np.einsum("nij,jn->ni", self._inverses[cells], apart)
-        weights[:, 0] = 1.0 - weights[:, 1:].sum(axis=1)
-        np.maximum(weights, 0.0, out=weights)
-        weights /= weights.sum(axis=1, keepdims=True)
-        return Hats(self._region.mesh.cells[cells].astype(np.int64), weights)
+        return self._cells.at(points, cells.astype(np.int64))
 
     @cached_property
     def _middles(self) -> Any:

@@ -14,18 +14,23 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
-from fem_rd.case.base import joined
 from fem_rd.case.case import Case
 from fem_rd.case.sections.particle_places import OpenWall
-from fem_rd.errors import CaseError, FemRdError
+from fem_rd.errors import FemRdError
 from fem_rd.log import Log
 from fem_rd.mesh.domain import Domain
 from fem_rd.models.functionals import Derived
 from fem_rd.models.particles.checks import check_case
 from fem_rd.models.particles.ensemble import Ensemble
 from fem_rd.models.particles.mesh import region_of
-from fem_rd.models.particles.observables import Measured, observables_of, with_errors
+from fem_rd.models.particles.observables import (
+    Measured,
+    check_measures,
+    observables_of,
+    with_errors,
+)
 from fem_rd.models.particles.output import ParticlesOutput
+from fem_rd.models.particles.rows import Rows, whole_steps
 from fem_rd.models.particles.samples import Table
 from fem_rd.models.particles.setup import Setup
 from fem_rd.models.protocol import Array, Exact, Field
@@ -34,8 +39,6 @@ from fem_rd.output.results import ResultsDirectory
 from fem_rd.parallel import agree
 from fem_rd.state import State
 
-INTERVALS = 200
-_MULTIPLE = 1e-6
 _RESOLVED = 3.0  # steps of length sqrt(2 D dt) that a radius or a width should hold
 
 
@@ -48,13 +51,13 @@ class ParticlesModel:
         region = region_of(case.section.domain, place) if isinstance(place, Domain) else None
         self._case, self._comm, self._setup = case, comm, Setup(case, dt, region)
         self._steps = whole_steps(case.time.end if case.time else 0.0, self._setup.dt, "time.end")
-        self._every = self._row_interval()
-        _check_measures(self._setup)
+        every = self._setup.section.measure.every
+        self._rows = Rows.of(every, dt, self._steps, "particles.measure.every")
+        check_measures(self._setup)
         self._setup.check_steps()
         own = np.array_split(np.arange(self._setup.section.replicas), comm.size)[comm.rank]
         self._setup.check_memory(len(own))
         self._ensemble = self._built(own)
-        self._time, self._rows = 0.0, 0
         self._measured: Measured | None = None
         names = [observable.name for observable in self._directly()]
         derived, parameters = self._setup.section.derived, case.parameters
@@ -65,27 +68,24 @@ class ParticlesModel:
     @property
     def time(self) -> float:
         """The time reached."""
-        return self._time
+        return self._rows.time
 
     @property
     def steps(self) -> int:
         """Rows after the first."""
-        return self._rows
+        return self._rows.count
 
     def advance(self, limit: float) -> None:
         """To the next row, not beyond ``limit``."""
-        last = round(limit / self._setup.dt)
-        step = self._ensemble.step
-        target = min((step // self._every + 1) * self._every, last)
+        target = self._rows.next(self._ensemble.step, limit)
         error = None
         try:
-            self._ensemble.advance(target - step)
+            self._ensemble.advance(target - self._ensemble.step)
             self._ensemble.sample()
         except FemRdError as found:
             error = found
         agree(self._comm, error)
-        self._time = limit if target == last else target * self._setup.dt
-        self._rows += 1
+        self._rows.reach(target, limit)
         self._measured = None
 
     def observables(self) -> Sequence[Observable]:
@@ -128,12 +128,11 @@ class ParticlesModel:
 
     def state(self) -> State:
         """Everything that `restore` needs to go on as if nothing had happened."""
-        now = {"time": np.array(self._time), "rows": np.array(self._rows)}
-        return State({}, now) | self._ensemble.state(self._comm).within("ensemble")
+        return self._rows.state() | self._ensemble.state(self._comm).within("ensemble")
 
     def restore(self, state: State) -> None:
         """Take over a saved state."""
-        self._time, self._rows = state.number("time"), int(state.number("rows"))
+        self._rows.restore(state)
         self._ensemble.restore(state.part("ensemble"))
         self._measured = None
 
@@ -161,7 +160,7 @@ class ParticlesModel:
             "particles": f"{numbers} at the beginning of each replica",
             "replicas": f"{section.replicas}",
             "dynamics": section.dynamics,
-            "steps": f"{self._steps}, a row of observables every {self._every}",
+            "steps": f"{self._steps}, a row of observables every {self._rows.every}",
             "length of a step": f"{lengths} (sqrt(2 D dt))",
             "memory of particles": f"{memory:.3g} MiB over all ranks, with room to grow by half",
         }
@@ -178,42 +177,6 @@ class ParticlesModel:
             error = found
         agree(self._comm, error)
         return ensemble
-
-    def _row_interval(self) -> int:
-        every = self._setup.section.measure.every
-        if every is None:
-            return max(1, math.ceil(self._steps / INTERVALS))
-        return whole_steps(every, self._setup.dt, "particles.measure.every")
-
-
-def whole_steps(duration: float, dt: float, key: str) -> int:
-    """Steps in a duration; `CaseError` where it is not a multiple of them."""
-    steps = round(duration / dt)
-    if steps < 1 or abs(duration / dt - steps) > _MULTIPLE * steps:
-        raise CaseError(f"must be a multiple of time.step = {dt:g}", key=key, found=duration)
-    return steps
-
-
-def _check_measures(setup: Setup) -> None:
-    """Raise `CaseError` for what the case wants measured and cannot have."""
-    section, measure = setup.section, setup.section.measure
-    key = "particles.measure"
-    walls = [wall for _, wall in setup.exchanging]
-    if measure.flux is not None and measure.flux not in walls:
-        message = "nothing passes this wall"
-        raise CaseError(message, key=f"{key}.flux", found=measure.flux, valid=set(walls))
-    for index, lag in enumerate(measure.lags):
-        whole_steps(lag, setup.dt, f"{key}.lags[{index}]")
-    if measure.lags and measure.begin is None:
-        raise CaseError("needs averages over time", key=f"{key}.lags", valid=f"with {key}.begin")
-    if measure.begin and setup.case.time and measure.begin >= setup.case.time.end:
-        message = f"must be before the end of the run, {setup.case.time.end:g}"
-        raise CaseError(message, key=f"{key}.begin", found=measure.begin)
-    for name, average in section.averages.items():
-        if average.species not in setup.species:
-            place = joined("particles.averages", name) + ".species"
-            raise CaseError("no such species", key=place, found=average.species,
-                            valid=setup.species)  # fmt: skip
 
 
 def _warnings(setup: Setup) -> list[str]:

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from mpi4py import MPI
 
+from fem_rd.case.base import joined
 from fem_rd.case.units import UnitSystem
+from fem_rd.errors import CaseError
 from fem_rd.models.functionals import Derived
 from fem_rd.models.particles.ensemble import Ensemble
+from fem_rd.models.particles.rows import whole_steps
 from fem_rd.models.particles.setup import Setup
 from fem_rd.models.particles.statistics import Array, NumberSums, over_replicas, ratio
 from fem_rd.observables import Observable
@@ -58,6 +61,28 @@ def gathered(mine: npt.NDArray[np.generic], comm: MPI.Comm) -> Array:
     if comm.size == 1:
         return numbers
     return np.concatenate(comm.allgather(numbers), axis=-1)
+
+
+def check_measures(setup: Setup) -> None:
+    """Raise `CaseError` for what the case wants measured and cannot have."""
+    section, measure = setup.section, setup.section.measure
+    key = "particles.measure"
+    walls = [wall for _, wall in setup.exchanging]
+    if measure.flux is not None and measure.flux not in walls:
+        message = "nothing passes this wall"
+        raise CaseError(message, key=f"{key}.flux", found=measure.flux, valid=set(walls))
+    for index, lag in enumerate(measure.lags):
+        whole_steps(lag, setup.dt, f"{key}.lags[{index}]")
+    if measure.lags and measure.begin is None:
+        raise CaseError("needs averages over time", key=f"{key}.lags", valid="with measure.begin")
+    if measure.begin and setup.case.time and measure.begin >= setup.case.time.end:
+        message = f"must be before the end of the run, {setup.case.time.end:g}"
+        raise CaseError(message, key=f"{key}.begin", found=measure.begin)
+    for name, average in section.averages.items():
+        if average.species not in setup.species:
+            place = joined("particles.averages", name) + ".species"
+            raise CaseError("no such species", key=place, found=average.species,
+                            valid=setup.species)  # fmt: skip
 
 
 def observables_of(
