@@ -157,14 +157,17 @@ rate = 0.5
 """  # fmt: skip
 
 
-def test_one_way_partners_are_there_where_some_nodes_have_none(tmp_path: Path) -> None:
-    """Debits of a reservoir that does not notice them are always borne."""
+def test_one_way_reactions_across_are_as_many_as_there_are_pairs(tmp_path: Path) -> None:
+    """A reservoir that does not notice its debits bears all of them, ahead of a front too."""
     empty = 'hybrid.species.A.initial="where(x > 2.01, 40, 0)"'
-    model = hybrid(tmp_path, CATALYST, 'hybrid.coupling="one-way"', empty, "hybrid.replicas=30")
+    fast, many = "chemistry.reactions.turn.rate=8.0", "hybrid.replicas=200"
+    model = hybrid(tmp_path, CATALYST, 'hybrid.coupling="one-way"', empty, fast, many)
     model.advance(0.0025)
     found = values_of(model)
     assert found["across_limited_turn"] == 0
-    # lambda_0 integral over particles of 50 and over molecules of 40 within the radius of each
-    expected = 0.0025 * 0.5 * 50 * 40 * 0.3 / 4
-    error = math.sqrt(expected / 30)
-    assert abs(found["across_events_turn"] - expected) < 3 * error + 0.25 * expected
+    seen = model._sides.reservoirs[0].interface
+    y = np.linspace(2.0, 2.3, 10001)
+    c = np.interp(y, seen.trace.nodes[:, 0], seen._found[list(seen.species).index("A")])
+    # lambda_0 = k/(2 sigma), and the particles of density 50 within sigma of each molecule at y
+    expected = 0.0025 * 8.0 / 0.6 * 50 * np.trapezoid(c * (2.3 - y), y)
+    assert abs(found["across_events_turn"] - expected) < 3 * math.sqrt(expected / 200)
