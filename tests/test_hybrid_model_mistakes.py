@@ -87,10 +87,3 @@ def test_few_particles_at_a_node_are_worth_a_warning(tmp_path: Path) -> None:
 def test_long_step_is_worth_a_warning(tmp_path: Path) -> None:
     model = hybrid(tmp_path, LINE, "time.step=0.025", "hybrid.replicas=40", "mesh.cells=[64]")
     assert any("time.step below" in one for one in model._sides.warnings())
-
-
-def test_coarse_cells_at_a_radius_are_worth_a_warning(tmp_path: Path) -> None:
-    """Of h = 1/8: the radius of 0.1 is below."""
-    assert any("0.1 is below" in one for one in hybrid(tmp_path, PAIRS)._sides.warnings())
-    fine = hybrid(tmp_path, PAIRS, "hybrid.radii.pair=0.2")._sides.warnings()
-    assert not any("is below" in one for one in fine)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     INSERT_COUNT = 33
     INSERT_PLACE = 34
     ACROSS = 35
+    RESERVOIR_FLUX = 36
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,16 @@ class Streams:
             ids.size, pointer("double *", out), _ids(ids), self.key, step, purpose, draw
         )
         return out
+
+
+def branch(streams: Streams, number: int) -> Streams:
+    """A branch of the same replica; the same object each time, which knows its key."""
+    return _branch(streams.seed, streams.replica, number)
+
+
+@lru_cache(maxsize=1 << 14)
+def _branch(seed: int, replica: int, number: int) -> Streams:
+    return Streams(seed, replica, number)
 
 
 class _Key(ISeedSequence):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from fem_rd.case.base import Section
 from fem_rd.case.quantities import (
@@ -77,8 +77,14 @@ class HybridSection(Section):
         default="shared",
         description="`shared`: all replicas feed one PDE, which has their mean; `own`: each has a "
         "PDE of its own, so that each conserves its amounts, and numbers of particles vary less "
-        "than they should",
+        "than they should, unless there is `noise`",
         examples=["own"],
+    )
+    noise: StrictBool = Field(
+        default=False,
+        description="whether the flux in the reservoirs fluctuates as that of particles does, so "
+        'that numbers of particles vary as they should (`reservoir = "own"`)',
+        examples=[True],
     )
     stored: str | None = Field(
         default=None,
@@ -163,6 +169,10 @@ class HybridSection(Section):
             CaseError("a PDE that does not notice particles is the same for all replicas",
                       key=".reservoir", found=self.reservoir, valid=["shared"])
             if self.coupling == "one-way" and self.reservoir == "own"
+            else None,
+            CaseError("only a reservoir that each replica has for itself can fluctuate",
+                      key=".noise", found=self.noise, valid='with reservoir = "own"')
+            if self.noise and self.reservoir == "shared"
             else None,
         ):  # fmt: skip
             if error is not None:

@@ -19,6 +19,7 @@ from fem_rd.exact.hybrid_coupling import exchange_gain, relaxation
 from fem_rd.hybrid.across import Across
 from fem_rd.hybrid.across_near import NearFacets, near_opening
 from fem_rd.hybrid.doi_rates import DoiRates, Motion, doi_rates
+from fem_rd.hybrid.flux_noise import CellFluxes, FluxNoise
 from fem_rd.hybrid.interface import Interface
 from fem_rd.hybrid.node_exchange import NodeExchange
 from fem_rd.hybrid.shares import reservoir_shares
@@ -31,8 +32,8 @@ from fem_rd.models.hybrid.checks import (
     check_hybrid,
     least_amount,
     of_amounts,
+    of_noise,
     of_place,
-    of_radii,
     of_step,
     step_of,
 )
@@ -58,6 +59,7 @@ from fem_rd.models.particles.setup import Setup
 from fem_rd.models.place import Place
 from fem_rd.models.reaction_diffusion.model import ReactionDiffusionModel
 from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.random import Streams
 from fem_rd.particles.reactions_table import channels_of
 from fem_rd.particles.stepper import Boundary
 
@@ -127,7 +129,8 @@ class Sides:
         omega, least = np.min(self.comm.allgather(np.min(mine, axis=0)), axis=0)
         further = [*of_place(self.ground), *of_step(omega, self.step), *of_amounts(least)]
         if self.two_way and self.reservoirs:
-            further += of_radii(self.section, self.reservoirs[0].interface)
+            beside = self.reservoirs[0].model.place.domain
+            further += of_noise(self.case, beside.boundaries)
         return *self.rates.warnings, *further
 
     def interface(self, replica: int) -> Interface:
@@ -141,10 +144,7 @@ class Sides:
         each = [-(one.owed * one.trace.node_areas).sum(axis=1) for one in mine]
         owed = np.array(each).reshape(-1, len(self.species)).T
         mean = owed[:, 0] if self.shared else gathered(owed, self.comm).mean(axis=1)
-        per_step = [
-            2 * np.sqrt(self.section.species[name].diffusion * self.dt / np.pi)
-            for name in self.species
-        ]
+        per_step = 2 * np.sqrt(np.array(self._diffusion) * self.dt / np.pi)
         found: Array = mean * per_step * self.section.substeps
         return found
 
@@ -165,11 +165,23 @@ class Sides:
             for name, radius in self.section.radii.items()
         }
         trace = trace_of(beside, self.ground.boundaries, self.reach)
-        count = 1 if self.shared else len(self.own)
-        return [self._beside(beside, trace, shares, log) for _ in range(count)]
+        return [self._beside(beside, trace, shares, noise, log) for noise in self._noises(beside)]
+
+    def _noises(self, domain: Domain) -> Sequence[FluxNoise | None]:
+        """Of each reservoir on this rank."""
+        if not self.section.noise:
+            return [None] * (1 if self.shared else len(self.own))
+        fluxes = CellFluxes.of(domain, np.array(self._diffusion))
+        streams = [Streams(self.section.seed, int(replica)) for replica in self.own]
+        return [FluxNoise(fluxes, one) for one in streams]
 
     def _beside(
-        self, domain: Domain, trace: Trace, shares: Mapping[str, Array], log: Log
+        self,
+        domain: Domain,
+        trace: Trace,
+        shares: Mapping[str, Array],
+        noise: FluxNoise | None,
+        log: Log,
     ) -> Reservoir:
         model = ReactionDiffusionModel(
             field_case(self.case, domain), domain, log, fed=True, shares=shares
@@ -180,7 +192,7 @@ class Sides:
             trace, self.species, volumes, self._relaxation(trace, volumes), self.weight,
             self.section.substeps,
         )  # fmt: skip
-        return BesideReservoir(model, interface, exchange)
+        return BesideReservoir(model, interface, exchange, noise)
 
     def _ahead(self, log: Log) -> Reservoir:
         """Only the strip of the reservoir's mesh is needed beside that of the whole PDE."""
@@ -209,14 +221,17 @@ class Sides:
         return network_of(self.case).species
 
     @property
+    def _diffusion(self) -> list[float]:
+        return [self.section.species[name].diffusion for name in self.species]
+
+    @property
     def reach(self) -> float:
         """How far a particle sees into the reservoir."""
         return max(self.section.radii.values(), default=0.0)
 
     def _relaxation(self, trace: Trace, volumes: Array) -> Array:
         """By species and node: how much of a change the particles may see at once."""
-        diffusion = [self.section.species[name].diffusion for name in self.species]
-        gains = [exchange_gain(one, self.step, 1.0) for one in diffusion]
+        gains = [exchange_gain(one, self.step, 1.0) for one in self._diffusion]
         return relaxation(np.outer(gains, trace.node_areas / volumes))
 
     def setup_everywhere(self) -> Setup:
@@ -283,6 +298,7 @@ class Sides:
             for name, part in section.species.items()
         )
         whose = "shared by all replicas" if self.shared else "one for each replica"
+        whose += ", whose flux fluctuates" if section.noise else ""
         where = "outside of it" if self.two_way else "on the whole mesh"
         found = {
             "particles": f"in {section.region} ({place}), {section.replicas} replicas",

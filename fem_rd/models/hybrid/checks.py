@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from fem_rd.case.base import joined
 from fem_rd.case.case import Case
+from fem_rd.case.sections.boundaries import FarField, Flux, Robin
 from fem_rd.case.sections.hybrid import HybridSection, HybridSpecies
 from fem_rd.errors import CaseError, CaseErrors, nearest
 from fem_rd.hybrid.interface import Interface
@@ -132,13 +133,21 @@ def of_amounts(least: float) -> Iterator[str]:
         )
 
 
-def of_radii(section: HybridSection, interface: Interface) -> Iterator[str]:
-    """A warning where the shares of the PDE's nodes in reactions across miss the radius."""
-    areas = interface.trace.node_areas
-    size = float(np.max(2 * interface.volumes[areas > 0] / areas[areas > 0]))
-    for name, radius in section.radii.items():
-        if radius < size:
-            yield (
-                f"{name}: the radius {radius:g} is below the size {size:.2g} of the PDE's cells at "
-                "the interface, whose nodes react too little or too much there: finer cells"
-            )
+def of_noise(case: Case, boundaries: Container[str]) -> Iterator[str]:
+    """A warning where more changes the reservoirs than the diffusion whose noise they have.
+
+    ``boundaries``: those of the reservoirs.
+    """
+    section: HybridSection = case.section
+    silent = [one.name for one in network_of(case).reactions]
+    silent += [
+        f"{name} at {boundary}"
+        for name, part in section.species.items()
+        for boundary, kind in part.boundaries.items()
+        if boundary in boundaries and isinstance(kind, Robin | Flux | FarField)
+    ]
+    if section.noise and silent:
+        yield (
+            "the noise of the reservoirs is that of diffusion; what goes on there with a rate of "
+            f"its own brings none, and numbers vary less where it matters: {', '.join(silent)}"
+        )

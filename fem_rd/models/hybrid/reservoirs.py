@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fem_rd.hybrid.flux_noise import FluxNoise
 from fem_rd.hybrid.interface import Interface
 from fem_rd.hybrid.node_exchange import NodeExchange
 from fem_rd.models.place import Place
@@ -82,13 +83,19 @@ class BesideReservoir:
     """The PDE where the particles are not: two-way.
 
     Particles see its concentrations as they are when its step begins. What they gave enters at its
-    nodes, evenly over that step: `docs/hybrid-coupling.md` has order and stability.
+    nodes, evenly over that step, and so do fluctuations of the flux where there is ``noise``, for a
+    reservoir that this rank has whole: `docs/hybrid-coupling.md` has order, stability and law.
     """
 
     def __init__(
-        self, model: ReactionDiffusionModel, interface: Interface, exchange: NodeExchange
+        self,
+        model: ReactionDiffusionModel,
+        interface: Interface,
+        exchange: NodeExchange,
+        noise: FluxNoise | None = None,
     ) -> None:
         self.model, self.interface, self.exchange = model, interface, exchange
+        self.noise = noise
 
     def begin(self, time: float, end: float) -> None:
         """Show the present concentrations. Collective."""
@@ -97,7 +104,11 @@ class BesideReservoir:
     def finish(self, end: float) -> None:
         """Add what was given, and take a step. Collective."""
         given = self.exchange.spread(self.interface.take_given())
-        self.model.deposit(given, end - self.model.time)
+        duration = end - self.model.time
+        if self.noise is not None:
+            now = self.model.concentrations()
+            given += self.noise.amounts(now, duration, self.model.steps)
+        self.model.deposit(given, duration)
         self.model.advance(end)
 
 
