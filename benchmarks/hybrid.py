@@ -37,6 +37,7 @@ from fem_rd.models.registry import build_model
 from fem_rd.particles.open_boundary import OpenBoundary
 
 BATCH = 20  # steps of the PDE between two rows
+WARM = 10  # rows before the first that counts
 EXACT = 4 * math.pi / (1 + 1 / 1.25)  # k_S = 4 pi, k_D = 4 pi R/(R - 1)
 SPHERE = """
 title = "spheres"
@@ -146,13 +147,13 @@ def coupling(clock: Clock, text: str, step: float, seconds: float, **values: Any
     numbers = {"step": step, "every": every, "begin": every, "end": 1000 * every}
     model = model_of(text.format(**numbers, **values))
     particles = sum(n for name, n in model.unknowns().items() if name.endswith("particles"))
-    model.advance(every)  # kernels are compiled, bins are filled
-    model.advance(2 * every)
+    for batch in range(1, WARM + 1):  # kernels are compiled, bins are filled
+        model.advance(batch * every)
     clock.spent.clear()
     begin, batches = time.process_time(), 0
     while time.process_time() - begin < seconds:
         batches += 1
-        model.advance((2 + batches) * every)
+        model.advance((WARM + batches) * every)
     total, spent = time.process_time() - begin, clock.spent
     pde = spent["pde"]
     coupled = spent["insertion"] + spent["exchange"] - pde

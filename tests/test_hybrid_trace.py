@@ -16,12 +16,10 @@ from fem_rd.errors import CaseError
 from fem_rd.hybrid.feet import FacetTrees
 from fem_rd.hybrid.feet_bins import NearestFacet
 from fem_rd.hybrid.node_exchange import NodeExchange
-from fem_rd.hybrid.shares import reservoir_shares
 from fem_rd.hybrid.trace import Trace, trace_of
 from fem_rd.mesh.build import build_domain
 from fem_rd.mesh.domain import Domain
 from fem_rd.mesh.region_domain import domain_of_regions
-from fem_rd.numerics.spaces import lagrange_space
 
 SLOPE = np.array([2.0, -3.0, 5.0])
 
@@ -99,8 +97,47 @@ def test_bins_find_what_trees_find() -> None:
         assert np.array_equal(facet, trees[0][rows])
         assert weights == pytest.approx(trees[1][rows], abs=1e-9)
         assert distance == pytest.approx(trees[2][rows], rel=1e-12)
-    outside, crowded = bins._look(points, *(part.copy() for part in trees)), bins._begin == -2
+    outside, crowded = bins._look(points, *(part.copy() for part in trees)), bins._bins == -2
     assert crowded.any() and 0 < outside < 3000
+
+
+@pytest.mark.parametrize("height", [0.0, 1e-3, 0.03, 0.3])
+def test_bins_find_what_trees_find_near_a_folded_surface(height: float) -> None:
+    """Hills, valleys and a fold that hangs over: where one facet is not enough in a bin."""
+    n = 14
+    x, y = (one.ravel() for one in np.meshgrid(*[np.linspace(0, 1, n)] * 2, indexing="ij"))
+    over = 0.25 * np.sin(9 * x) * np.cos(7 * y)
+    places = np.stack([x + 0.2 * np.sin(12 * over), y, over], axis=1)
+    first = (np.arange(n - 1)[:, None] * n + np.arange(n - 1)).ravel()
+    cells = np.concatenate([first[:, None] + [0, n, n + 1], first[:, None] + [0, 1, n + 1]])
+    generator = np.random.default_rng(7)
+    corners = places[cells]
+    chosen = corners[generator.integers(len(cells), size=20_000)]
+    points = np.einsum("nk,nka->an", generator.dirichlet(np.ones(3), 20_000), chosen)
+    points += height * generator.normal(size=points.shape)
+    trees, bins = FacetTrees(corners)(points), NearestFacet(corners)(points)
+    assert bins[2] == pytest.approx(trees[2], rel=1e-9, abs=1e-12)
+    feet = [np.einsum("nk,nka->na", one[1], corners[one[0]]) for one in (bins, trees)]
+    apart = np.linalg.norm(feet[0] - feet[1], axis=1)
+    assert (apart < 1e-8).mean() > 0.9999  # in the middle between two both are right
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_values_and_deposits_are_those_of_hats(dim: int) -> None:
+    """In one pass, at points in the bins and outside of them."""
+    trace = trace_of(reservoir_of(dim), "to_cell", 0.1)
+    generator = np.random.default_rng(8)
+    low, high = trace.nodes.min(axis=0)[:, None] - 1, trace.nodes.max(axis=0)[:, None] + 1
+    feet = trace.nodes[trace.facets].mean(axis=1).T
+    points = np.concatenate([low + (high - low) * generator.random((dim, 500)), feet], axis=1)
+    nodal, hats = generator.random(len(trace.nodes)), trace.at_feet(points)
+    for _ in range(2):  # new bins, then known ones
+        assert trace.values(nodal, points) == pytest.approx(hats.values(nodal), rel=1e-12)
+        one, other = np.zeros((2, len(trace.nodes)))
+        trace.deposit(points, -0.25, one)
+        hats.deposit(-0.25, other)
+        assert one == pytest.approx(other, rel=1e-12, abs=1e-12)
+        assert one.sum() == pytest.approx(-0.25 * points.shape[1], rel=1e-12)
 
 
 def test_a_point_of_a_facet_is_its_own_foot() -> None:
@@ -225,28 +262,6 @@ def test_around_a_sphere() -> None:
         facet, weights = trace.feet(radius * directions)
         feet = np.einsum("nk,nka->an", weights, trace.nodes[trace.facets[facet]])
         assert np.linalg.norm(feet - directions, axis=0).max() < 0.25
-
-
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_shares_of_a_reaction_across_the_interface(dim: int) -> None:
-    """On the face a half, in 1D 1 - (1 - d/sigma)/2 at the distance d, 1 beyond the radius."""
-    whole, sigma = three_regions(dim), 0.3
-    reservoir = domain_of_regions(whole, ("domain", "far"))
-    share = reservoir_shares(whole, reservoir, sigma)
-    space = lagrange_space(reservoir.mesh, 1)
-    x = space.tabulate_dof_coordinates()[:, :dim]
-    distance = np.sqrt((np.maximum(x - 0.5, 0.0) ** 2).sum(axis=1))
-    assert (share[distance > sigma] == 1.0).all() and share.min() > 0.2
-    assert (share[distance < sigma] < 1.0).all()
-    if dim == 1:
-        whole_ball = np.minimum(x[:, 0] + sigma, 1) - (x[:, 0] - sigma)
-        cut = np.minimum(x[:, 0] + sigma, 1) - np.maximum(x[:, 0] - sigma, 0.5)
-        assert share == pytest.approx(cut / whole_ball, rel=1e-9)
-    if dim == 2:  # the corner of the cell has a quarter of the ball, the ends of faces a half
-        at = {place: share[np.all(np.isclose(x, place), axis=1)][0]
-              for place in ((0.5, 0.5), (0.0, 0.5))}  # fmt: skip
-        assert at[0.5, 0.5] == pytest.approx(3 / 4, abs=1e-4)
-        assert at[0.0, 0.5] == pytest.approx(1 / 2, abs=1e-4)
 
 
 RANKS = """

@@ -95,7 +95,7 @@ def test_crossing_is_in_closed_form_where_that_is_exact():
     assert scheme(square, {"left": side, "top": side}) is Reversal
     assert scheme(square, {"left": side, "bottom": AbsorbingWall()}) is Reversal
     assert scheme(BallDomain(radius=1.0), {"outer": side}, "outer") is Crossing
-    assert scheme(BallDomain(radius=1.0, dimension=2), {"outer": side}, "outer") is Reversal
+    assert scheme(BallDomain(radius=1.0, dimension=2), {"outer": side}, "outer") is Crossing
     assert scheme(MeshDomain(), {"left": side}) is Crossing  # cells of a square
     assert scheme(MeshDomain(), {"left": side, "right": side}) is Crossing
     assert scheme(MeshDomain(), {"left": side, "top": side}) is Reversal

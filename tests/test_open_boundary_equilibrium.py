@@ -234,7 +234,7 @@ REFUSED = [
     (MatchedLayer(0.1), Face(UNIT, "left"), 0.0011, "dt at most 0.001, or a width .* 0.10488"),
     (MatchedLayer(0.35), SPHERE, 0.001, "at most 0.3"),
     (Crossing(), Face(UNIT, "left"), 0.04, "dt at most 0.03125"),
-    (Crossing(), Sphere(1.0, "outer", 2), 0.01, "dt at most 0.005"),
+    (Crossing(), Sphere(1.0, "outer", 2), 0.04, "dt at most 0.03125"),
     (StrangLayer(0.1), Face(UNIT, "left"), 0.0051, "0.100995049, or dt = 0.005"),
     (StrangLayer(0.1), SPHERE, 0.005, "crossing, layer-matched"),
     (StrangLayer(0.4), Face(UNIT, "left"), 0.08, "at most 0.25"),

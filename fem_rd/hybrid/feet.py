@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from fem_rd.compiled import compiled
+from fem_rd.particles.build import as_doubles, kernels, pointer
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -49,12 +49,32 @@ class FacetTrees:
             width = min(_FIRST, len(members))
             while len(asked):
                 distance, near = tree.query(places[asked], k=np.arange(1, width + 1))
-                look(self._corners, places, asked, members[near], distance - radius,
-                     facet, weights, square)  # fmt: skip
+                self._look(places, asked, members[near], distance - radius,
+                           facet, weights, square)  # fmt: skip
                 further = distance[:, -1] - radius < np.sqrt(square[asked])
                 asked = asked[further] if width < len(members) else asked[:0]
                 width = min(2 * width, len(members))
         return facet, weights, np.sqrt(square)
+
+    def _look(
+        self,
+        points: Floats,
+        asked: Indices,
+        candidates: Indices,
+        least: Floats,
+        facet: Indices,
+        weights: Floats,
+        square: Floats,
+    ) -> None:
+        """Take the nearest of the candidates of those that are asked about (kernels/feet.h)."""
+        _, lib = kernels()
+        lib.fem_rd_feet_nearest(
+            points.shape[1], pointer("double *", self._corners), pointer("double *", points),
+            len(asked), pointer("int64_t *", asked), candidates.shape[1],
+            pointer("int64_t *", candidates), pointer("double *", as_doubles(least)),
+            pointer("int64_t *", facet), pointer("double *", weights),
+            pointer("double *", square),
+        )  # fmt: skip
 
     def perhaps_within(self, points: Floats, distances: Floats) -> list[Indices]:
         """For each of the points (dim, n) all facets nearer than its distance, and some more."""
@@ -65,102 +85,3 @@ class FacetTrees:
                 place.append(members[row])
         return [np.concatenate(row) for row in found]
 
-
-@compiled
-def look(
-    corners: Floats,
-    points: Floats,
-    asked: Indices,
-    candidates: Indices,
-    least: Floats,
-    facet: Indices,
-    weights: Floats,
-    square: Floats,
-) -> None:
-    """Take the nearest of the ``candidates`` (asked, k) of the points that are asked about.
-
-    ``least`` (asked, k): what their distances exceed at least, rising along each row. ``facet``,
-    ``weights`` and ``square`` of the distance are those of all points.
-    """
-    dim = points.shape[1]
-    found = np.zeros(3)
-    for row in range(len(asked)):
-        point = asked[row]
-        for column in range(candidates.shape[1]):
-            if least[row, column] > 0.0 and least[row, column] ** 2 > square[point]:
-                break
-            candidate = candidates[row, column]
-            distance = squared_distance(corners[candidate], points[point], found)
-            nearer = distance < square[point]
-            if nearer or (distance == square[point] and candidate < facet[point]):
-                facet[point], square[point] = candidate, distance
-                for corner in range(dim):
-                    weights[point, corner] = found[corner]
-
-
-@compiled
-def squared_distance(corners: Floats, point: Floats, weights: Floats) -> float:
-    """Of a point from a facet with ``corners`` (dim, dim); ``weights`` (3,) of the point of it."""
-    dim = corners.shape[0]
-    if dim == 3:
-        _triangle(corners, point, weights)
-    elif dim == 2:
-        _segment(corners, point, weights)
-    else:
-        weights[0] = 1.0
-    distance = 0.0
-    for axis in range(dim):
-        step = -point[axis]
-        for corner in range(dim):
-            step += weights[corner] * corners[corner, axis]
-        distance += step * step
-    return distance
-
-
-@compiled
-def _segment(corners: Floats, point: Floats, weights: Floats) -> None:
-    """Weights of both ends at the nearest point of a segment."""
-    along, length = 0.0, 0.0
-    for axis in range(2):
-        edge = corners[1, axis] - corners[0, axis]
-        along += edge * (point[axis] - corners[0, axis])
-        length += edge * edge
-    weights[1] = min(max(along / length, 0.0), 1.0)
-    weights[0] = 1.0 - weights[1]
-
-
-@compiled
-def _triangle(corners: Floats, point: Floats, weights: Floats) -> None:
-    """Weights at the nearest point of a triangle: of its plane, or else of the nearest edge."""
-    aa = ab = bb = ap = bp = 0.0
-    for axis in range(3):
-        a = corners[1, axis] - corners[0, axis]
-        b = corners[2, axis] - corners[0, axis]
-        p = point[axis] - corners[0, axis]
-        aa += a * a
-        ab += a * b
-        bb += b * b
-        ap += a * p
-        bp += b * p
-    area = aa * bb - ab * ab
-    v, w = (bb * ap - ab * bp) / area, (aa * bp - ab * ap) / area
-    if v >= 0.0 and w >= 0.0 and v + w <= 1.0:
-        weights[0], weights[1], weights[2] = 1.0 - v - w, v, w
-        return
-    best, begin, part = np.inf, 0, 0.0
-    for first in range(3):
-        second = (first + 1) % 3
-        along, length = 0.0, 0.0
-        for axis in range(3):
-            edge = corners[second, axis] - corners[first, axis]
-            along += edge * (point[axis] - corners[first, axis])
-            length += edge * edge
-        share = min(max(along / length, 0.0), 1.0)
-        square = 0.0
-        for axis in range(3):
-            foot = (1.0 - share) * corners[first, axis] + share * corners[second, axis]
-            square += (foot - point[axis]) ** 2
-        if square < best:
-            best, begin, part = square, first, share
-    weights[:] = 0.0
-    weights[begin], weights[(begin + 1) % 3] = 1.0 - part, part

@@ -6,14 +6,18 @@ asked for the first time, and answers in a tenth of the time of a search.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import numpy.typing as npt
 
-from fem_rd.compiled import compiled
-from fem_rd.hybrid.feet import FacetTrees, Floats, Indices, squared_distance
+from fem_rd.hybrid.feet import FacetTrees, Floats, Indices
+from fem_rd.particles.build import as_doubles, kernels, pointer
 
-_MOST_BINS = 1_000_000
-_MOST_OF_A_BIN = 48  # facets that can be the nearest; where there are more, trees are asked
+_MOST_BINS = 4_000_000
 _NEW, _CROWDED = -1, -2  # bins that nobody asked about, and those that are left to the trees
+_FEW = 64  # new bins, of which others are then likely to be asked about one by one
+_LIST = -3  # minus the number of a new bin, in the place of a facet
 _ROUND_OFF = 1e-9
 
 
@@ -32,33 +36,113 @@ class NearestFacet:
         self._size = _bin_size(upper - lower, self._trees.typical_radius)
         self._shape = np.ceil((upper - lower) / self._size).astype(np.int64) + 2
         self._lower = (lower + upper - self._size * self._shape) / 2
-        self._begin = np.full(int(self._shape.prod()), _NEW)
-        self._end = np.zeros_like(self._begin)
-        self._members: Indices = np.empty(0, dtype=np.int64)
-        self._least: Floats = np.empty(0)
+        self._bins = np.full(int(self._shape.prod()), _NEW, dtype=np.int32)
+        self._members: npt.NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        ffi, _ = kernels()
+        self._surface = ffi.new("fem_rd_surface *")
+        self._surface.dimension = dim = len(lower)
+        self._surface.shape[0:dim] = self._shape.tolist()
+        self._surface.lower[0:dim] = self._lower.tolist()
+        self._surface.inverse = 1 / self._size
+        self._surface.corners = pointer("double *", self._corners)
+        self._surface.frames = pointer("double *", self._frames)
+        self._surface.bins = pointer("int32_t *", self._bins)
 
     def __call__(self, points: Floats) -> tuple[Indices, Floats, Floats]:
         """Facet (n,), weights of its corners (n, dim) and distance (n,) of ``points`` (dim, n)."""
-        points = np.ascontiguousarray(points)
+        points = as_doubles(points)
         dim, count = points.shape
         facet, weights = np.empty(count, dtype=np.int64), np.empty((count, dim))
         square = np.empty(count)
         if self._look(points, facet, weights, square):
-            if (new := facet[facet <= _CROWDED - 1]).size:
-                self._fill(np.unique(_CROWDED - 1 - new))
+            if (new := facet[facet <= _LIST]).size:
+                self._fill(np.unique(_LIST - new))
                 self._look(points, facet, weights, square)
             if (rest := np.flatnonzero(facet < 0)).size:
                 facet[rest], weights[rest], distance = self._trees(points[:, rest])
                 square[rest] = distance**2
         return facet, weights, np.sqrt(square)
 
+    def values(self, points: Floats, nodes: Indices, nodal: Floats) -> Floats:
+        """The P1 function with these values (nodes,) at the nearest points, (n,).
+
+        ``nodes`` (facets, dim): those of each facet.
+        """
+        points, nodal = as_doubles(points), as_doubles(nodal)
+        found = np.empty(points.shape[1])
+        _, lib = kernels()
+
+        def interpolate(missed: Indices) -> int:
+            unknown: int = lib.fem_rd_feet_values(
+                self._surface, len(found), len(found), pointer("double *", points),
+                pointer("int64_t *", nodes), pointer("double *", nodal),
+                pointer("double *", found), pointer("int64_t *", missed),
+            )  # fmt: skip
+            return unknown
+
+        rest = self._unknown(points, interpolate)
+        if rest.size:
+            facet, weights, _ = self._trees(points[:, rest])
+            found[rest] = (nodal[nodes[facet]] * weights).sum(axis=1)
+        return found
+
+    def deposit(self, points: Floats, nodes: Indices, amount: float, out: Floats) -> None:
+        """Add the amount to ``out`` (nodes,) for each of the points, at the nearest one."""
+        points, found = as_doubles(points), np.zeros(len(out))
+        _, lib = kernels()
+
+        def share_out(missed: Indices) -> int:
+            found[:] = 0.0
+            unknown: int = lib.fem_rd_feet_deposit(
+                self._surface, len(missed), len(missed), pointer("double *", points),
+                pointer("int64_t *", nodes), amount, pointer("double *", found),
+                pointer("int64_t *", missed),
+            )  # fmt: skip
+            return unknown
+
+        rest = self._unknown(points, share_out)
+        if rest.size:
+            facet, weights, _ = self._trees(points[:, rest])
+            np.add.at(found, nodes[facet], amount * weights)
+        out += found
+
+    def _unknown(self, points: Floats, do: Callable[[Indices], int]) -> Indices:
+        """Do what writes the points that it missed; again if these were in new bins.
+
+        So the bits do not depend on which bins were known. Returns which are left to the trees.
+        """
+        missed = np.empty(points.shape[1], dtype=np.int64)
+        rest = missed[: do(missed)]
+        if rest.size and self._learn(points[:, rest]):
+            rest = missed[: do(missed)]
+        return rest
+
+    def _learn(self, points: Floats) -> bool:
+        """Fill the bins that points are in; whether there were any to fill."""
+        facet, square = np.empty(points.shape[1], dtype=np.int64), np.empty(points.shape[1])
+        self._look(as_doubles(points), facet, np.empty(points.shape[::-1]), square)
+        new = np.unique(_LIST - facet[facet <= _LIST])
+        if new.size:
+            self._fill(self._around(new) if new.size < _FEW else new)
+        return new.size > 0
+
+    def _around(self, bins: Indices) -> Indices:
+        """The bins and those beside them of which nothing is known."""
+        dim = len(self._shape)
+        beside = np.indices((3,) * dim).reshape(dim, 1, -1) - 1
+        places = np.array(np.unravel_index(bins, tuple(self._shape)))[:, :, None] + beside
+        inside = ((places >= 0) & (places < self._shape[:, None, None])).all(axis=0)
+        found = np.unique(np.ravel_multi_index(tuple(places[:, inside]), tuple(self._shape)))
+        return found[self._bins[found] == _NEW]
+
     def _look(self, points: Floats, facet: Indices, weights: Floats, square: Floats) -> int:
-        """In the bins; how many points have a negative ``facet`` now, as `_look_in_bins` says."""
-        missed: int = _look_in_bins(
-            self._corners, *self._frames, points, self._lower, self._size, self._shape, self._begin,
-            self._end, self._members, self._least, facet, weights, square,
+        """In the bins; how many points have a negative ``facet`` now (kernels/feet.h)."""
+        _, lib = kernels()
+        unknown: int = lib.fem_rd_feet(
+            self._surface, len(facet), len(facet), pointer("double *", points),
+            pointer("int64_t *", facet), pointer("double *", weights), pointer("double *", square),
         )  # fmt: skip
-        return missed
+        return unknown
 
     def _fill(self, bins: Indices) -> None:
         """Find the facets of bins."""
@@ -68,23 +152,32 @@ class NearestFacet:
         limits = self._trees(middles)[2] * (1 + _ROUND_OFF) + 2 * radius
         found = self._trees.perhaps_within(middles, limits)
         counts = np.array([len(perhaps) for perhaps in found])
-        members: Indices = np.concatenate(found)
-        least = np.empty(counts.sum())
-        kept = _sift(
-            self._corners, np.ascontiguousarray(middles.T), limits, radius, counts, members, least
-        )
-        chosen = least < np.inf
-        ends = len(self._members) + np.cumsum(kept)
-        crowded = kept == 0
-        self._begin[bins] = np.where(crowded, _CROWDED, ends - kept)
-        self._end[bins] = ends
-        self._members = np.concatenate([self._members, members[chosen]])
-        self._least = np.concatenate([self._least, least[chosen]])
+        members = np.concatenate(found)
+        kept = self._sift(as_doubles(middles.T), limits, counts, members)
+        ends = np.cumsum(kept)
+        places = np.arange(kept.sum()) + np.repeat(np.cumsum(counts) - counts - (ends - kept), kept)
+        self._bins[bins] = np.where(kept, len(self._members) + ends - kept, _CROWDED)
+        self._members = np.concatenate([self._members, members[places].astype(np.int32)])
+        self._surface.members = pointer("int32_t *", self._members)
+
+    def _sift(
+        self, middles: Floats, limits: Floats, counts: Indices, members: Indices
+    ) -> Indices:
+        """How many of the facets of each bin can be nearest: they become its list
+        (kernels/feet.h)."""
+        kept = np.empty_like(counts)
+        _, lib = kernels()
+        lib.fem_rd_feet_sift(
+            self._surface, len(counts), pointer("double *", middles), pointer("double *", limits),
+            pointer("int64_t *", counts), pointer("int64_t *", members),
+            pointer("int64_t *", kept),
+        )  # fmt: skip
+        return kept
 
 
-def _frames(corners: Floats) -> tuple[Floats, Floats]:
-    """Of facets: the unit normal and the gradients of the weights of corners 1, 2 in one array
-    (facets, dim, dim), and the distance (facets, dim) of each corner from the opposite side."""
+def _frames(corners: Floats) -> Floats:
+    """Of each facet the first corner, unit normal, gradients of the weights of corners 1 and 2, and
+    the distance of each corner from the opposite side: (facets, dim (dim + 2))."""
     dim = corners.shape[2]
     edges = corners[:, 1:] - corners[:, :1]
     duals = np.ones_like(corners)
@@ -95,110 +188,13 @@ def _frames(corners: Floats) -> tuple[Floats, Floats]:
         duals[:, 0] = normal
         heights[:, 1:] = 1.0 / np.linalg.norm(duals[:, 1:], axis=2)
         heights[:, 0] = 1.0 / np.linalg.norm(duals[:, 1:].sum(axis=1), axis=1)
-    return duals, heights
+    return np.hstack([corners[:, 0], duals.reshape(len(corners), -1), heights])
 
 
 def _bin_size(extent: Floats, radius: float) -> float:
-    """A third of the radius of a facet, more where there would be too many bins."""
-    size = radius / 3 or float(extent.max(initial=0.0)) or 1.0
+    """A sixth of the radius of a facet, more where there would be too many bins."""
+    size = radius / 6 or float(extent.max(initial=0.0)) or 1.0
     while np.prod(np.ceil(extent / size) + 2) > _MOST_BINS:
         size *= 1.25
     return size
 
-
-@compiled
-def _look_in_bins(
-    corners: Floats,
-    duals: Floats,
-    heights: Floats,
-    points: Floats,
-    lower: Floats,
-    size: float,
-    shape: Indices,
-    begin: Indices,
-    end: Indices,
-    members: Indices,
-    least: Floats,
-    facet: Indices,
-    weights: Floats,
-    square: Floats,
-) -> int:
-    """Facet, weights and square of the distance of each point in a bin that knows its facets.
-
-    Otherwise ``facet`` is -1: outside of the bins or in a crowded one; -3 - b: in the new bin b.
-    """
-    dim, count = points.shape
-    found, point = np.zeros(3), np.zeros(dim)
-    missed = 0
-    for row in range(count):
-        number, inside = 0, True
-        for axis in range(dim):
-            point[axis] = points[axis, row]
-            place = np.floor((point[axis] - lower[axis]) / size)
-            inside = inside and 0 <= place < shape[axis]
-            number = number * shape[axis] + (int(place) if inside else 0)
-        if not inside or begin[number] < 0:
-            facet[row] = _CROWDED - 1 - number if inside and begin[number] == _NEW else -1
-            missed += 1
-            continue
-        best, nearest = np.inf, -1
-        for k in range(begin[number], end[number]):
-            if least[k] > 0.0 and least[k] ** 2 > best:
-                break
-            candidate = members[k]
-            outside, first, distance = 0.0, 1.0, 0.0
-            for corner in range(dim):
-                along = 0.0
-                for axis in range(dim):
-                    step = point[axis] - corners[candidate, 0, axis]
-                    along += duals[candidate, corner, axis] * step
-                if corner:
-                    found[corner] = along
-                    first -= along
-                    outside = max(outside, -along * heights[candidate, corner])
-                else:
-                    distance = along * along
-            outside = max(outside, -first * heights[candidate, 0])
-            found[0] = first
-            if outside > 0.0:  # no nearer than the plane and the line of an edge
-                if (distance + outside * outside) * (1.0 - _ROUND_OFF) > best:
-                    continue
-                distance = squared_distance(corners[candidate], point, found)
-            if distance < best or (distance == best and candidate < nearest):
-                best, nearest = distance, candidate
-                for corner in range(dim):
-                    weights[row, corner] = found[corner]
-        facet[row], square[row] = nearest, best
-    return missed
-
-
-@compiled
-def _sift(
-    corners: Floats,
-    middles: Floats,
-    limits: Floats,
-    radius: float,
-    counts: Indices,
-    members: Indices,
-    least: Floats,
-) -> Indices:
-    """How many of the ``counts`` facets of each bin can be the nearest, 0 where too many can.
-
-    Those come first among ``members``, in the order of ``least``, what their distance exceeds in
-    the bin; ``least`` is infinite for the others.
-    """
-    found, kept = np.zeros(3), np.zeros(len(counts), dtype=np.int64)
-    begin = 0
-    for row in range(len(counts)):
-        end = begin + counts[row]
-        for k in range(begin, end):
-            distance = np.sqrt(squared_distance(corners[members[k]], middles[row], found))
-            least[k] = distance - radius if distance <= limits[row] else np.inf
-            kept[row] += distance <= limits[row]
-        if kept[row] > _MOST_OF_A_BIN:
-            least[begin:end], kept[row] = np.inf, 0
-        order = np.argsort(least[begin:end])
-        members[begin:end] = members[begin:end][order]
-        least[begin:end] = least[begin:end][order]
-        begin = end
-    return kept

@@ -34,7 +34,7 @@ class Interface:
     lost. ``owed``: concentration times steps, (species, nodes), 0 or negative.
 
     ``volumes``: what belongs to each node, (nodes,), infinite where nothing is taken. ``steps``: of
-    the particles while they `see` the same.
+    the particles while they `see` the same, 0 where what they see changes within a step.
     """
 
     trace: Trace
@@ -42,7 +42,7 @@ class Interface:
     volumes: Floats
     relaxation: float | Floats = 1.0
     weight: float = 1.0
-    steps: int = 1
+    steps: int = 0
     owed: Floats = field(init=False)
     given: Floats = field(init=False)
 
@@ -53,7 +53,7 @@ class Interface:
         self._slope: Floats | None = None
         self._begin = 0.0
         self._relaxed: Floats | None = None
-        self._feet: list[list[tuple[float, Floats]]] = [[] for _ in self.species]
+        self._feet: list[dict[float, list[Floats]]] = [{-1.0: [], 1.0: []} for _ in self.species]
 
     def see(self, values: Floats) -> None:
         """Concentrations (species, nodes) that hold until the reservoir's next step."""
@@ -76,11 +76,11 @@ class Interface:
         """Amounts (species, nodes) given since the last call, those taken being negative."""
         given, self.given = self.given, np.zeros_like(self.given)
         for row, feet in enumerate(self._feet):
-            if feet:
-                signs = np.repeat([sign for sign, _ in feet], [one.shape[1] for _, one in feet])
-                places = np.concatenate([one for _, one in feet], axis=1)
-                self.trace.deposit(places, self.weight * signs, given[row])
-                feet.clear()
+            for sign, there in feet.items():
+                if there:
+                    places = np.concatenate(there, axis=1)
+                    self.trace.deposit(places, sign * self.weight, given[row])
+                    there.clear()
         return given
 
     def memory(self) -> Floats:
@@ -97,8 +97,8 @@ class Interface:
         """One species, as an open boundary asks for it."""
         return Side(self, self.species.index(species))
 
-    def feet_of(self, row: int) -> list[tuple[float, Floats]]:
-        """The feet of a species since the last `take_given`, with the sign of what is given."""
+    def feet_of(self, row: int) -> dict[float, list[Floats]]:
+        """The feet of a species since the last `take_given`, by the sign of what is given."""
         return self._feet[row]
 
     def shown(self, row: int, time: float) -> Floats:
@@ -143,7 +143,8 @@ class Side:
     @property
     def profile(self) -> Profile:
         """The concentration as an open boundary asks for it."""
-        return Profile(self.value, self.maximum, self.interface.steps)
+        one = self.interface
+        return Profile(self.value, self.maximum, one.steps, self.minimum, one)
 
     def value(self, feet: Floats, time: float) -> Floats:
         """The concentration (n,) at feet (dimension, n)."""
@@ -154,10 +155,15 @@ class Side:
         """No value is larger at this time."""
         return float(self.interface.shown(self.row, time).max(initial=0.0))
 
+    def minimum(self) -> float:
+        """No value is less, while particles see the same."""
+        return max(float(self.interface.shown(self.row, 0.0).min()), 0.0)
+
     def exchanged(self, inserted: Floats, left: Floats) -> None:
         """Take those inserted at their feet (dimension, n), and add those who left at theirs.
 
         Feet are kept until `Interface.take_given` looks for their nodes, for all steps at once.
         """
         kept = self.interface.feet_of(self.row)
-        kept += [(sign, feet) for sign, feet in ((-1.0, inserted), (1.0, left)) if feet.shape[1]]
+        kept[-1.0].append(inserted)
+        kept[1.0].append(left)

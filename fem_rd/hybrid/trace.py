@@ -77,11 +77,16 @@ class Trace:
 
     def values(self, nodal: Floats, points: Floats) -> Floats:
         """The P1 function at the nearest points of the interface, (..., n)."""
+        if nodal.ndim == 1:
+            return self._nearest.values(points, self.facets, nodal)
         return self.at_feet(points).values(nodal)
 
     def deposit(self, points: Floats, amounts: float | Floats, out: Floats) -> None:
         """Add amounts, one or (n,), at the nearest points of the interface to ``out`` (nodes,)."""
-        self.at_feet(points).deposit(amounts, out)
+        if isinstance(amounts, float):
+            self._nearest.deposit(points, self.facets, amounts, out)
+        else:
+            self.at_feet(points).deposit(amounts, out)
 
     def distances(self, points: Floats) -> Floats:
         """How far the points are from the interface, (n,)."""

@@ -19,11 +19,19 @@ import numpy.typing as npt
 
 from fem_rd.errors import CaseError, NumericalError
 from fem_rd.particles.domains import Exits
-from fem_rd.particles.open_boundary_insertion import Candidates, Insertion, Luck, Plan
+from fem_rd.particles.open_boundary_insertion import (
+    Ahead,
+    Candidates,
+    Insertion,
+    Luck,
+    Passage,
+    Plan,
+    passed,
+)
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.open_boundary_schemes import Scheme
-from fem_rd.particles.open_boundary_supply import Concentration, Supply, WellMixed
-from fem_rd.particles.random import Purpose, Streams
+from fem_rd.particles.open_boundary_supply import Concentration, Profile, Supply, WellMixed
+from fem_rd.particles.random import Purpose, branch
 from fem_rd.particles.state import Floats, System
 from fem_rd.particles.walls import Wall
 
@@ -73,7 +81,9 @@ class OpenBoundary:
     _plans: dict[float, Plan] = field(default_factory=dict, init=False, repr=False)
     _came: list[Floats] = field(default_factory=list, init=False, repr=False)
     _left: list[Floats] = field(default_factory=list, init=False, repr=False)
-    _ahead: dict[int, list[Candidates]] = field(default_factory=dict, init=False, repr=False)
+    _shares: dict[int, list[Candidates]] = field(default_factory=dict, init=False, repr=False)
+    _ahead: Ahead | None = field(default=None, init=False, repr=False)
+    _companions: Sequence[tuple[OpenBoundary, System]] = field(default=(), init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.scheme.layered and (self.potential or self.thermal_speed is not None):
@@ -98,6 +108,8 @@ class OpenBoundary:
     def before(self, system: System, dt: float) -> Mapping[str, tuple[int, int]]:
         """Thin the layer, then insert."""
         plan = self.check(dt)
+        if plan.passage is not None:
+            return {}
         taken = self._thin(system, plan)
         inserted = self._insert(system, plan.before, 0, dt)
         return {self.species: (inserted, taken)}
@@ -106,12 +118,21 @@ class OpenBoundary:
         self, system: System, dt: float, exits: Mapping[str, Exits]
     ) -> Mapping[str, tuple[int, int]]:
         """Insert; who left has been removed and counted by the stepper."""
-        inserted = self._insert(system, self.check(dt).after, 1, dt)
-        gone = exits[self.species]
-        if gone.points is not None:
-            mine = gone.wall == self.opening.number
-            self._left.append(gone.points if mine.all() else gone.points[:, mine])
-        self._settle(system.dimension)
+        plan = self.check(dt)
+        left = self._mine(exits[self.species], system.dimension)
+        if plan.passage is not None:
+            new = self._pass(system, plan.passage, dt)
+            inserted, came = new.points.shape[1], new.feet
+        else:
+            inserted = self._insert(system, plan.after, 1, dt)
+            came = _together(self._came, system.dimension)
+            left = _together([*self._left, left], system.dimension)
+            self._came.clear()
+            self._left.clear()
+        self._supply.exchange(0, left.shape[1])
+        if self.exchanged is not None:
+            # of the other schemes, those who left are where they crossed
+            self.exchanged(came, self.opening.feet(left) if self.scheme.layered else left)
         return {self.species: (inserted, 0)}
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
@@ -123,7 +144,48 @@ class OpenBoundary:
         """Put back what `state` gave."""
         if isinstance(self.concentration, WellMixed):
             self.concentration.number = int(arrays["number"])
-        self._ahead.clear()
+        self._shares.clear()
+        self._ahead = None
+
+    def draw_with(self, companions: Sequence[tuple[OpenBoundary, System]]) -> None:
+        """Draw insertions for others too, itself among them: the same boundary of other replicas.
+
+        Only where their reservoir is one: `Profile.source`.
+        """
+        self._companions = companions
+
+    def _pass(self, system: System, passage: Passage, dt: float) -> Candidates:
+        """Insert who came in through a plane or a sphere in this step."""
+        now = system.step
+        ahead = self._ahead
+        if ahead is None or not ahead.has(now):
+            ahead = self._draw(system, passage, dt)
+        new = ahead.at(now)
+        self._ahead = ahead if ahead.has(now + 1) else None
+        count = new.points.shape[1]
+        if count:
+            system.add(self.species, new.points, None, new.cells)
+            self._supply.exchange(count, 0)
+        return new
+
+    def _draw(self, system: System, passage: Passage, dt: float) -> Ahead:
+        """Who comes in while the reservoir stands still, here and in the replicas at this step."""
+        supply, now = self._supply, system.step
+        steps = (supply.lasting or 1) - now % (supply.lasting or 1)
+        several = [pair for pair in self._companions if pair[1].step == now] or [(self, system)]
+        keys = [branch(other.streams, 1 + 16 * self._key).key for _, other in several]
+        if isinstance(self.concentration, WellMixed):
+            counting = system.streams.generator(now, Purpose.INSERT_COUNT, 16 * self._key)
+            mean, most = 0.0, supply.sent(passage.volume, counting)
+        else:
+            mean, most = supply.most(system.time, dt) * passage.volume, None
+        arrivals = passage.doorway.draw(keys, now, mean, steps, most)
+        accepted = supply.accepted_within(arrivals, system.time, dt)
+        candidates, ends = passed(passage, arrivals, accepted, self.locate)
+        found = [Ahead(now, candidates, row) for row in ends]
+        for (boundary, _), ahead in zip(several, found, strict=True):
+            boundary._ahead = ahead
+        return found[[boundary is self for boundary, _ in several].index(True)]
 
     def _thin(self, system: System, plan: Plan) -> int:
         population = system[self.species]
@@ -157,17 +219,17 @@ class OpenBoundary:
         self, system: System, insertion: Insertion, draw: int, dt: float
     ) -> tuple[Candidates, Floats | None]:
         """Who comes in now, with velocities where there are any."""
-        lasting = self._supply.lasting
+        lasting = self._supply.lasting or 1
         if lasting == 1 or self.thermal_speed is not None:
             new, generator = self._drawn(system, insertion, draw, dt, 1)
             if self.thermal_speed is None:
                 return new, None
             return new, self.thermal_speed * generator.standard_normal(new.points.shape)
         left = lasting - system.step % lasting
-        if left == lasting or not self._ahead.get(draw):
+        if left == lasting or not self._shares.get(draw):
             new, generator = self._drawn(system, insertion, draw, dt, left)
-            self._ahead[draw] = new.shared(left, generator)
-        return self._ahead[draw].pop(), None
+            self._shares[draw] = new.shared(left, generator)
+        return self._shares[draw].pop(), None
 
     def _drawn(
         self, system: System, insertion: Insertion, draw: int, dt: float, steps: int
@@ -178,9 +240,10 @@ class OpenBoundary:
         time = system.time + insertion.moment * dt
         weight = 1.0 if self.potential is None else float(np.exp(self.potential.depth))
         count = self._supply.offered(steps * insertion.volume * weight, time, counting)
-        trials = Streams(system.streams.seed, system.streams.replica, 1 + draw)
+        trials = branch(system.streams, 1 + draw)
         drawn = insertion.draw(count, Luck(placing, trials, system.step))
-        new = drawn.only(self._supply.accepted(drawn.feet, time, placing))
+        chances = placing.random(drawn.feet.shape[1])
+        new = drawn.only(self._supply.accepted(drawn.feet, time, chances))
         if self.potential is not None:
             weights = self._weights(self.potential, new)
             new = new.only(weights > placing.random(weights.size))
@@ -189,15 +252,12 @@ class OpenBoundary:
             new = replace(new, cells=cells).only(cells >= 0)
         return new, placing
 
-    def _settle(self, dimension: int) -> None:
-        """At the end of a step, those who left are the reservoir's, and others are told."""
-        came, left = _together(self._came, dimension), _together(self._left, dimension)
-        self._supply.exchange(0, left.shape[1])
-        self._came.clear()
-        self._left.clear()
-        if self.exchanged is not None:
-            # of the other schemes, those who left are where they crossed
-            self.exchanged(came, self.opening.feet(left) if self.scheme.layered else left)
+    def _mine(self, gone: Exits, dimension: int) -> Floats:
+        """Where particles left through this interface, (dimension, n)."""
+        if gone.points is None:
+            return np.empty((dimension, 0))
+        mine = (gone.wall == self.opening.number).nonzero()[0]
+        return gone.points if mine.size == gone.wall.size else gone.points.take(mine, axis=1)
 
     def _weights(self, potential: Potential, new: Candidates) -> Floats:
         fall = np.asarray(potential.value(new.feet)) - np.asarray(potential.value(new.points))
@@ -216,6 +276,21 @@ class OpenBoundary:
     @cached_property
     def _key(self) -> int:
         return zlib.crc32(self.name.encode())
+
+
+def draw_together(several: Sequence[tuple[OpenBoundary, System]]) -> None:
+    """Let the same boundary of several replicas draw for all of them, where their reservoir is one.
+
+    What comes in does not depend on it.
+    """
+    sources = {
+        id(boundary.concentration.source) if isinstance(boundary.concentration, Profile) else None
+        for boundary, _ in several
+    }
+    first = several[0][0].concentration
+    if len(sources) == 1 and isinstance(first, Profile) and first.source is not None:
+        for boundary, _ in several:
+            boundary.draw_with(several)
 
 
 def _together(parts: Sequence[Floats], dimension: int) -> Floats:

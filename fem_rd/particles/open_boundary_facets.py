@@ -10,7 +10,7 @@ import numpy as np
 
 from fem_rd.errors import CaseError
 from fem_rd.particles.mesh_region import MeshRegion
-from fem_rd.particles.simplices import simplices
+from fem_rd.particles.simplices import Indices, simplices
 from fem_rd.particles.state import Floats, Integers
 
 _FLAT = 1e-9  # of the size of the facets, and of a cosine
@@ -23,7 +23,8 @@ class Facets:
     ``vertices``: (facets, dimension, dimension), each row of the last two axes one vertex;
     ``normals``: (facets, dimension), into the domain, of any length. ``number``: the place of
     ``wall`` among those of the domain. Layers and the law of a plane need all facets in one plane;
-    such a layer is what lies above the facets themselves, and ends at their edges.
+    such a layer is what lies above the facets themselves, and ends at their edges. ``cells``
+    (facets,): those of a mesh that the facets are of.
     """
 
     vertices: Floats
@@ -31,6 +32,7 @@ class Facets:
     wall: str
     reach: float
     number: int = 0
+    cells: Indices | None = None
 
     def __post_init__(self) -> None:
         facets, dimension = self.normals.shape
@@ -52,7 +54,8 @@ class Facets:
         vertices, normals = mesh.points[mesh.facets[chosen]], planes[:, :-1]
         corners = mesh.points[np.unique(mesh.cells)]
         reach = float(((corners - vertices[0, 0]) @ normals[0]).max())
-        return cls(vertices, normals, wall, reach, number)
+        cells = mesh.facet_cells[chosen].astype(np.int32)
+        return cls(vertices, normals, wall, reach, number, cells)
 
     @property
     def dimension(self) -> int:

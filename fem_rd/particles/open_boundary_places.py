@@ -112,6 +112,21 @@ class Face:
         return feet
 
     @cached_property
+    def vertices(self) -> Floats:
+        """Of the point, the segment or the two triangles that it is made of, as in `Facets`."""
+        others = [axis for axis in range(self.dimension) if axis != self._axis]
+        corners = np.full((2 ** len(others), self.dimension), self._plane)
+        for row, axis in enumerate(others):
+            upper = (np.arange(len(corners)) >> row) % 2
+            corners[:, axis] = np.where(upper, self.box.upper[axis], self.box.lower[axis])
+        return np.stack([corners[k : k + self.dimension] for k in range(max(1, len(others)))])
+
+    @cached_property
+    def normals(self) -> Floats:
+        """Into the box, one for each of these."""
+        return np.tile(self._inward * np.eye(self.dimension)[self._axis], (len(self.vertices), 1))
+
+    @cached_property
     def _axis(self) -> int:
         return self.number // 2
 

@@ -18,8 +18,9 @@ from fem_rd.exact.open_boundary import (
     matched_strength_cylinder,
     matched_strength_sphere,
 )
-from fem_rd.exact.open_crossing import inserted
-from fem_rd.particles.open_boundary_insertion import Depths, Insertion, Plan, at_depths
+from fem_rd.particles.open_boundary_crossing import Doorway
+from fem_rd.particles.open_boundary_facets import Facets
+from fem_rd.particles.open_boundary_insertion import Depths, Passage, Plan, at_depths
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.state import Floats
 from fem_rd.particles.walls import Open, Reflecting, Wall
@@ -100,11 +101,14 @@ class Crossing:
 
     They are put at depths U1 sqrt(-4 D dt ln U2), the erfc law of those who came from the reservoir
     during the step and are still inside. Exact for a plane at any dt, under flux and in time, for
-    constant c_R (linear in t: the number is exact too; along the wall: order dt). On a sphere the
-    density is (R/r) erfc(|r - R|/l), exact but for exp(-R^2/(D dt)); on a circle sqrt(R/r) erfc,
-    right to first order in l/R. Flat potential only.
+    c_R linear in time within a step (along the wall: order dt). Spheres and circles have the law of
+    what the engine's own wall takes (`open_boundary_round`). Flat potential only.
+
+    ``clear``: up to this depth, in standard deviations sqrt(2 D dt) of a step, all that is above
+    the interface is in the domain: nobody has to be looked for.
     """
 
+    clear: float = 0.0
     name: ClassVar[str] = "crossing"
     layered: ClassVar[bool] = False
 
@@ -113,18 +117,16 @@ class Crossing:
         return Open()
 
     def plan(self, opening: Opening, diffusion: float, dt: float) -> Plan:
-        step = math.sqrt(2 * diffusion * dt)
-        limit = opening.reach / 4
-        if opening.curvature:
-            radius = 1 / abs(opening.curvature)
-            limit = min(limit, radius / (4 if opening.dimension == 3 else 10))
+        step, limit = math.sqrt(2 * diffusion * dt), opening.reach / 4
         if not step <= limit:
             raise CaseError(
                 "crossing: a step sqrt(2 D dt) this long meets what is behind the interface",
                 found=step,
                 valid=f"at most {limit:.6g}: dt at most {limit**2 / (2 * diffusion):.6g}",
             )
-        return Plan(after=_crossings(opening, diffusion, dt))
+        cells = opening.cells if isinstance(opening, Facets) else None
+        doorway = Doorway(opening, diffusion, dt)
+        return Plan(passage=Passage(doorway, self.clear / math.sqrt(2), cells))
 
 
 @dataclass(frozen=True)
@@ -220,39 +222,3 @@ def uniform_depths(opening: Opening, width: float) -> Depths:
 
     return depths
 
-
-def _crossings(opening: Opening, diffusion: float, dt: float) -> tuple[Insertion, ...]:
-    """The erfc law, times (r/R)^p with p = (dimension - 1)/2: area over the falling density."""
-    bend, power = opening.curvature, (opening.dimension - 1) / 2
-    number = opening.area * inserted(diffusion, dt)
-    spread = math.sqrt(4 * diffusion * dt)
-    moment = 2 / 3  # c_R(t') weighs as 1/sqrt(dt - t') in the number that stays
-
-    def plain(count: int, generator: np.random.Generator) -> Floats:
-        first, second = generator.random((2, count))  # as `exact.open_crossing` has it
-        return np.asarray(first * spread * np.sqrt(-np.log(1 - second)))
-
-    def biased(count: int, generator: np.random.Generator) -> Floats:
-        # x erfc(x/l): the square root of a uniform times a Maxwell length
-        size = np.sqrt(4 * diffusion * dt * generator.standard_gamma(1.5, count))
-        return np.sqrt(generator.random(count)) * size
-
-    def accepted(law: Depths) -> Depths:
-        def depths(count: int, generator: np.random.Generator) -> Floats:
-            x = law(count, generator)
-            ratio = np.maximum(1 - bend * x, 0)
-            bound = 1 + max(-bend, 0) * power * x
-            return x[generator.random(count) * bound < ratio**power]
-
-        return depths
-
-    if not bend:
-        return (at_depths(number, opening, plain, moment),)
-    if bend > 0:
-        return (at_depths(number, opening, accepted(plain), moment),)
-    # outside (1 + x/R)^p is more than 1: its bound 1 + p x/R is a sum of two laws
-    extra = opening.area * 2 * power * abs(bend) * diffusion * dt / 2
-    return (
-        at_depths(number, opening, accepted(plain), moment),
-        at_depths(extra, opening, accepted(biased), moment),
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fem_rd.errors import CaseError, NumericalError
+from fem_rd.particles.open_boundary_crossing import Arrivals
 from fem_rd.particles.state import Floats
 
 
@@ -19,12 +20,17 @@ class Profile:
     ``value``: points on the interface (dimension, n) and the time, to (n,) (1/volume), never more
     than ``maximum``, a number or a function of time: insertions are drawn for that and accepted in
     proportion, which is exact. ``lasting``: the number of steps that it stands still for, beginning
-    with those whose numbers are multiples of it: insertions are drawn for all of them at once.
+    with those whose numbers are multiples of it: insertions are drawn for all of them at once; 0
+    where it changes within a step. ``minimum``: no value is less, now; only those are asked for
+    that matter. ``source``: what all profiles have in common for which insertions may be drawn
+    together, since they are the same functions.
     """
 
     value: Callable[[Floats, float], npt.ArrayLike]
     maximum: float | Callable[[float], float]
-    lasting: int = 1
+    lasting: int = 0
+    minimum: Callable[[], float] | None = None
+    source: object = None
 
 
 @dataclass
@@ -73,26 +79,59 @@ class Supply:
         """Candidates from a volume that the reservoir fills with its largest concentration."""
         c = self.concentration
         if isinstance(c, WellMixed):
-            return int(generator.binomial(c.number, volume / c.volume))
+            return self.sent(volume, generator)
         return int(generator.poisson(self._highest(time) * volume))
 
+    def sent(self, volume: float, generator: np.random.Generator) -> int:
+        """How many molecules of a finite reservoir come in that were in a part of its volume."""
+        c = self.concentration
+        if not isinstance(c, WellMixed):
+            raise TypeError("the reservoir is not finite")
+        return int(generator.binomial(c.number, volume / c.volume))
+
+    def most(self, begin: float, dt: float) -> float:
+        """The largest concentration in a step: linear in time, where it changes within."""
+        return max(self._highest(time) for time in self._times(begin, dt))
+
     def accepted(
-        self, feet: Floats, time: float, generator: np.random.Generator
+        self, feet: Floats, time: float, chances: Floats
     ) -> npt.NDArray[np.bool_] | None:
-        """Which candidates with these feet (dimension, n) there are; None for all."""
+        """Which candidates with these feet (dimension, n) there are, by ``chances`` from 0 to 1.
+
+        None for all.
+        """
         if not isinstance(self.concentration, Profile):
             return None
-        values = np.asarray(self.concentration.value(feet, time), dtype=float)
         highest = self._highest(time)
-        right = (values >= 0) & (values <= highest * (1 + 1e-12))
-        if not right.all():
-            raise self._not_one(np.broadcast_to(values, right.shape)[~right][0], time, highest)
-        return np.asarray(values > highest * generator.random(feet.shape[1]))
+        return np.asarray(self._values(feet, time) > highest * chances)
+
+    def accepted_within(
+        self, arrivals: Arrivals, begin: float, dt: float
+    ) -> npt.NDArray[np.bool_] | None:
+        """Which there are of those that came in a step from ``begin`` on; None for all.
+
+        Each is accepted by the concentration at the mean time at which those at its depth came in.
+        """
+        c, times = self.concentration, self._times(begin, dt)
+        if isinstance(c, WellMixed) or not (isinstance(c, Profile) or callable(c)):
+            return None
+        wanted = self.most(begin, dt) * arrivals.chances
+        if not isinstance(c, Profile):
+            return self._between([self._highest(time) for time in times], arrivals) > wanted
+        if c.minimum is None or len(times) > 1:
+            values = [self._values(arrivals.feet, time) for time in times]
+            return self._between(values, arrivals) > wanted
+        found = wanted < c.minimum()
+        asked = np.flatnonzero(~found)
+        found[asked] = self._values(arrivals.feet[:, asked], begin) > wanted[asked]
+        return None if found.all() else found
 
     @property
     def lasting(self) -> int:
-        """How many steps it stands still for, as far as is known."""
-        return self.concentration.lasting if isinstance(self.concentration, Profile) else 1
+        """How many steps it stands still for, as far as is known; 0 where it changes within one."""
+        if isinstance(self.concentration, Profile):
+            return self.concentration.lasting
+        return 0 if callable(self.concentration) else 1
 
     def exchange(self, inserted: int, left: int) -> None:
         """Take out of a finite reservoir, and put in."""
@@ -103,6 +142,26 @@ class Supply:
         """`CaseError` if a finite reservoir is too small for a step that sweeps this volume."""
         if isinstance(self.concentration, WellMixed):
             self.concentration.check(swept)
+
+    def _times(self, begin: float, dt: float) -> tuple[float, ...]:
+        return (begin,) if self.lasting else (begin, begin + dt)
+
+    @staticmethod
+    def _between(values: Sequence[npt.ArrayLike], arrivals: Arrivals) -> Floats:
+        """Linear in time between two values; one is that of all times."""
+        first, last = np.asarray(values[0]), np.asarray(values[-1])
+        return first if len(values) == 1 else first + (last - first) * arrivals.moments
+
+    def _values(self, feet: Floats, time: float) -> Floats:
+        """A profile at the feet; `NumericalError` for a value that it must not have."""
+        if not isinstance(self.concentration, Profile):
+            raise TypeError("the concentration is no profile")
+        values = np.asarray(self.concentration.value(feet, time), dtype=float)
+        highest = self._highest(time)
+        right = (values >= 0) & (values <= highest * (1 + 1e-12))
+        if not right.all():
+            raise self._not_one(np.broadcast_to(values, right.shape)[~right][0], time, highest)
+        return values
 
     def _highest(self, time: float) -> float:
         c = self.concentration

@@ -81,7 +81,7 @@ class Population:
         cells: npt.ArrayLike | None = None,
     ) -> None:
         """Put particles at the end: positions (dimension, k), ids (k,); zero what is not given."""
-        places = np.asarray(positions, dtype=float).reshape(self.dimension, -1)
+        places = self.shaped(positions)
         start, stop = self.count, self.count + places.shape[1]
         self.reserve(stop)
         self.positions[:, start:stop] = places
@@ -92,17 +92,18 @@ class Population:
             self.cells[start:stop] = 0 if cells is None else cells
         self.count = stop
 
+    def shaped(self, positions: npt.ArrayLike) -> Floats:
+        """The positions as an array (dimension, k)."""
+        places = np.asarray(positions, dtype=float)
+        return places if places.ndim == 2 else places.reshape(self.dimension, -1)
+
     def remove(self, gone: npt.NDArray[np.bool_] | Integers) -> None:
         """Take particles out, by a mask (count,) or by ascending places; the order is kept."""
         where = np.flatnonzero(gone) if gone.dtype == bool else gone
         places = np.ascontiguousarray(where, dtype=np.int64)
         if not places.size:
             return
-        _, lib = kernels()
-        who = pointer("int64_t *", places)
-        for row in self._rows():
-            data = pointer("char *", row)
-            lib.fem_rd_compact(data, row.itemsize, self.count, who, places.size)
+        compact(self._rows(), self.count, places)
         self.count -= places.size
 
     def reserve(self, count: int) -> None:
@@ -177,9 +178,10 @@ class System:
         cells: npt.ArrayLike | None = None,
     ) -> Identities:
         """Put new particles at (dimension, k); their identities, in this order."""
-        places = np.asarray(positions, dtype=float).reshape(self.dimension, -1)
+        population = self.populations[species]
+        places = population.shaped(positions)
         ids = self.new_ids(places.shape[1])
-        self.populations[species].append(places, ids, velocities, cells)
+        population.append(places, ids, velocities, cells)
         return ids
 
     def new_ids(self, count: int) -> Identities:
@@ -208,6 +210,14 @@ class System:
             population.restore(
                 {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
             )
+
+
+def compact(rows: Iterable[npt.NDArray[Any]], count: int, gone: Integers) -> None:
+    """Take items out of the first ``count`` of rows, by ascending places; the order is kept."""
+    _, lib = kernels()
+    who = pointer("int64_t *", gone)
+    for row in rows:
+        lib.fem_rd_compact(pointer("char *", row), row.itemsize, count, who, gone.size)
 
 
 def _grown(array: npt.NDArray[Any], capacity: int) -> npt.NDArray[Any]:

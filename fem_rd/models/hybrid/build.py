@@ -99,6 +99,11 @@ class Sides:
         """Of the particles, in the whole run."""
         return self.steps * self.section.substeps
 
+    @property
+    def moves(self) -> int:
+        """Of the particles, in a step of the PDE: two in each of theirs where pairs react."""
+        return self.section.substeps * (2 if self.section.radii else 1)
+
     def rows(self) -> Rows:
         """Those of observables, at the start; `CaseError` where they are not at steps."""
         return Rows.of(self.section.measure.every, self.step, self.steps, "hybrid.measure.every")
@@ -190,7 +195,7 @@ class Sides:
         volumes = exchange.gather(model.volumes[None])[0]
         interface = Interface(
             trace, self.species, volumes, self._relaxation(trace, volumes), self.weight,
-            self.section.substeps,
+            self.moves,
         )  # fmt: skip
         return BesideReservoir(model, interface, exchange, noise)
 

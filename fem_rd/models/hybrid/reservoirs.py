@@ -116,8 +116,8 @@ class AheadReservoir:
     """Fields on the whole mesh, which do not notice the particles: one-way.
 
     A PDE takes its step first, and particles see it change linearly in time: of second order in
-    the step of the PDE. Insertion takes one time for all who come in a step of the particles:
-    that is of first order in theirs.
+    the step of the PDE. Planes and spheres are exact for that at any step of the particles; shapes
+    that need trial steps insert by one time in each, which is of first order.
     """
 
     def __init__(self, model: Fields, interface: Interface, exchange: NodeExchange) -> None:

@@ -15,7 +15,7 @@ from fem_rd.models.particles.domain import values_at
 from fem_rd.models.particles.samples import Pairs, Profiles
 from fem_rd.models.particles.setup import Setup
 from fem_rd.models.particles.statistics import Array, NumberSums, blocks_for
-from fem_rd.particles.open_boundary import OpenBoundary
+from fem_rd.particles.open_boundary import OpenBoundary, draw_together
 from fem_rd.particles.open_boundary_supply import WellMixed
 from fem_rd.particles.random import Streams
 from fem_rd.particles.state import System
@@ -91,6 +91,7 @@ class Ensemble:
         measure, self._setup, self._steps = section.measure, setup, steps
         self.own, self.step = own, 0
         self.replicas = [self._replica(int(index)) for index in own]
+        self._draw_together()
         self.first = round((measure.begin or 0.0) / setup.dt)
         blocks, count = blocks_for(section.replicas), len(own)
         lags = tuple(round(lag / setup.dt) for lag in measure.lags)
@@ -228,6 +229,15 @@ class Ensemble:
         )
         setup.fill(system)
         return Replica(system, setup.stepper(system))
+
+    def _draw_together(self) -> None:
+        """Replicas beside one reservoir have their insertions drawn together."""
+        steppers = [replica.stepper for replica in self.replicas]
+        for same in zip(*(stepper.boundaries for stepper in steppers), strict=True):
+            boundaries = [one for one in same if isinstance(one, OpenBoundary)]
+            if boundaries:
+                systems = [stepper.system for stepper in steppers]
+                draw_together(list(zip(boundaries, systems, strict=True)))
 
     def _stretch(self, steps: int) -> None:
         """So many steps of each replica, and what they were, entered in the sums."""

@@ -136,7 +136,7 @@ def scheme_of(
     width = section.width or step
     match section.scheme:
         case "crossing" if crosses_in_closed_form(opening, domain, walls, REACH * step):
-            return Crossing()
+            return Crossing(clear=REACH)
         case "crossing":
             return Reversal(domain, walls)
         case "layer":
@@ -162,7 +162,7 @@ def crosses_in_closed_form(
     elif isinstance(opening, Facets):
         beside = opening.upright(domain, reach)
     if beside is None:
-        return isinstance(opening, Sphere) and opening.dimension == 3
+        return isinstance(opening, Sphere)
     return all(isinstance(walls.get(name, Reflecting()), Reflecting | Periodic) for name in beside)
 
 
@@ -205,10 +205,11 @@ def _profile(expression: Expression, opening: Opening) -> Profile:
     def maximum(time: float) -> float:
         return float(values_at(expression, feet, time).max()) * _MARGIN
 
-    return Profile(
-        lambda points, time: values_at(expression, points, time),
-        maximum if "t" in expression.names else maximum(0.0),
-    )
+    def value(points: Floats, time: float) -> Floats:
+        return values_at(expression, points, time)
+
+    moves = "t" in expression.names
+    return Profile(value, maximum) if moves else Profile(value, maximum(0.0), lasting=1)
 
 
 def potential_in(
