@@ -138,6 +138,22 @@ def test_shared_reservoir_at_rest(tmp_path: Path) -> None:
     assert abs(score(apart.mean(axis=0) - c * HALF)) < MOST
 
 
+def test_step_relaxes_as_the_scheme_has_it(tmp_path: Path) -> None:
+    """From 100 and 60: the number of particles and each node, within what the noise leaves."""
+    replicas, steps, high, low = 1500, 40, 100.0, 60.0
+    model = hybrid(
+        tmp_path, LINE, *HALVES, f"time.end={steps * STEP}", f"hybrid.measure.every={4 * STEP}",
+        f"hybrid.replicas={replicas}", f"hybrid.species.A.initial={{inside={high}, domain={low}}}",
+    )  # fmt: skip
+    found = seen(model, steps * STEP)
+    begin = line().state(lambda x: np.full_like(x, high), lambda x: np.full_like(x, low))
+    means, covariances = (np.array(part)[4::4] for part in zip(*moments(begin, steps), strict=True))
+    amounts = np.column_stack([found.numbers.mean(axis=1), found.nodes[:, 0]])[1:]
+    errors = np.sqrt(high * np.einsum("raa->ra", covariances) / replicas)
+    assert (np.abs(amounts - means) < MOST * errors).all()
+    assert errors[-1, -1] < 0.015 * (means[-1, -1] - low)
+
+
 def columns(x: np.ndarray, amounts: np.ndarray) -> np.ndarray:
     """Sums of amounts (replicas, nodes) over the nodes with the same x, (replicas, columns)."""
     places = np.round(x / 0.125).astype(int)
