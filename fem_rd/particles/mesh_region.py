@@ -21,6 +21,7 @@ from fem_rd.particles.domains import (
     flying_walls,
     shift_of,
 )
+from fem_rd.particles.mesh_bends import bends
 from fem_rd.particles.mesh_room import Room, room_of
 from fem_rd.particles.mesh_structs import MeshStructs, RoomStruct, WallStruct
 from fem_rd.particles.mesh_walls import BRIDGED, REACH, NearFacets, near_facets
@@ -52,13 +53,15 @@ class MeshRegion:
     walls and right-angled corners, and a uniform density stays uniform in any shape; a drift
     towards the wall makes it of order dt. Taking walls see both ends of a step and their distances
     x, y from the nearest facet of the wall, as far as 4 sqrt(2 D dt): the bridge exp(-x y/(D dt))
-    and its kin in `walls`, exact for a plane. A wall that bends with radius R adds an error of
-    order D dt/R^2, and facets that stand for it that of the mesh. Where an absorbing wall ends in
-    the plane of a reflecting one, the bridge is that against a half plane, exact for a straight rim
-    that is the only one within reach; where other walls meet in one plane, the rim is known to some
-    sqrt(2 D dt) only. Facets of one wall that differ by less than 60 degrees are one wall, others
-    are asked in turn: exact where they make a right angle. Steps must be short against gaps between
-    parts of the boundary, since distances do not see what is in between.
+    and its kin in `walls`, exact for a plane. Facets that stand for a surface have its mean
+    curvature (`mesh_bends`), with which partial absorption is as exact as for a sphere: within .3 %
+    of what it takes from a uniform density in steps of up to a third of the radius. Where an
+    absorbing wall ends in the plane of a reflecting one, the bridge is that against a half plane,
+    exact for a straight rim that is the only one within reach; where other walls meet in one plane,
+    the rim is known to some sqrt(2 D dt) only. Facets of one wall that differ by less than 60
+    degrees are one wall, others are asked in turn: exact where they make a right angle. Steps must
+    be short against gaps between parts of the boundary, since distances do not see what is in
+    between.
 
     Particles with velocities fly along straight lines, which facets mirror: exact for plane facets.
 
@@ -241,6 +244,10 @@ class MeshRegion:
     def _kernel(self) -> MeshStructs:
         return MeshStructs(self.mesh)
 
+    @cached_property
+    def _bends(self) -> Floats:
+        return bends(self.mesh)
+
     def _boundary(self, codes: Sequence[tuple[Kind, float]], spread: float) -> WallStruct:
         """What the last steps with the same walls used; few sets of walls are in use at a time."""
         key = (*codes, spread)
@@ -249,7 +256,7 @@ class MeshRegion:
             near = self._near_facets(felt, REACH * spread) if felt and spread else None
             while len(self._kept) >= _KEPT:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = WallStruct(self.mesh, codes, near, REACH * spread)
+            self._kept[key] = WallStruct(self.mesh, codes, near, REACH * spread, self._bends)
         return self._kept[key]
 
     @cached_property

@@ -15,6 +15,7 @@ from fem_rd.particles.state import Floats, Integers
 
 Distances = npt.NDArray[np.float32]
 _PER_CELL = 8.0  # boxes for each cell of the mesh, as far as they are within the region
+_LEAST = 50  # boxes along an axis: where cells are few, steps are shorter than they
 _MOST = 1 << 22
 _BELOW = 1 - 1e-6  # what is left for rounding
 
@@ -48,7 +49,8 @@ def room_of(mesh: Simplices, locate: Callable[[Floats], Indices]) -> Room:
     """Some boxes for each cell; ``locate``: the cells of points (dim, n), -1 outside of all."""
     corners = mesh.points[mesh.cells].reshape(-1, mesh.dimension)
     filled = float(mesh.volumes.sum() / np.ptp(corners, axis=0).prod())
-    boxes = Boxes.over(mesh, min(_PER_CELL * len(mesh.cells) / filled, _MOST))
+    number = max(_PER_CELL * len(mesh.cells), float(_LEAST**mesh.dimension))
+    boxes = Boxes.over(mesh, min(number / filled, _MOST))
     facets, reached = boxes.reached(mesh.points[mesh.facets])
     inside = np.ones(boxes.size, dtype=bool)
     inside[reached] = False

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fem_rd.particles.build import as_doubles, kernels, pointer
 from fem_rd.particles.mesh_bins import bins_of
 from fem_rd.particles.mesh_room import Room
-from fem_rd.particles.mesh_walls import NearFacets, rims
+from fem_rd.particles.mesh_walls import REACH, NearFacets, rims
 from fem_rd.particles.simplices import Indices, Simplices
 from fem_rd.particles.state import Floats
 from fem_rd.particles.walls import Kind
@@ -68,6 +68,7 @@ class WallStruct:
         codes: Sequence[tuple[Kind, float]],
         near: NearFacets | None,
         reach: float,
+        bends: Floats,
     ) -> None:
         ffi, _ = kernels()
         planes = as_doubles(mesh.planes[mesh.facet_cells, mesh.facet_places])
@@ -75,19 +76,32 @@ class WallStruct:
         kinds, rates = zip(*codes, strict=True)
         rim = rims(mesh, kinds)
         kind, rate = np.array(kinds, dtype=np.int32), as_doubles(rates)
-        self._kept = planes, corners, rim, kind, rate, near, mesh
+        bend = as_doubles(np.clip(bends, -REACH / reach, REACH / reach) if reach else bends)
+        balls = _balls(corners)
+        self._kept = planes, corners, rim, kind, rate, bend, balls, near, mesh
         self.walls = ffi.new("fem_rd_mesh_walls *")
         self.walls.planes, self.walls.corners = (pointer("double *", a) for a in (planes, corners))
         self.walls.wall = pointer("int32_t *", mesh.facet_walls)
         self.walls.cell = pointer("int32_t *", mesh.facet_cells)
         self.walls.rim = pointer("uint8_t *", rim)
+        self.walls.balls = pointer("double *", balls)
+        self.walls.bend = pointer("double *", bend)
         self.walls.kind, self.walls.rate = pointer("int32_t *", kind), pointer("double *", rate)
         if near is not None:
             self.walls.start = pointer("int32_t *", near.start)
             self.walls.near = pointer("int32_t *", near.near)
-            self.walls.most = near.most
+            self.walls.gap = pointer("float *", near.gap)
         self.walls.takes = any(kind != Kind.REFLECTING for kind in kinds)
         self.walls.reach = reach
+
+
+def _balls(corners: Floats) -> Floats:
+    """Of balls that facets are in, (facets, 4): centre and radius."""
+    middle = corners.mean(axis=1)
+    balls = np.zeros((len(corners), 4))
+    balls[:, : corners.shape[2]] = middle
+    balls[:, 3] = (1 + 1e-9) * np.linalg.norm(corners - middle[:, None], axis=2).max(axis=1)
+    return balls
 
 
 def _in_lanes(mesh: Simplices) -> tuple[Floats, Indices]:

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from fem_rd.errors import CaseError
+from fem_rd.particles.build import as_doubles, kernels, pointer
 from fem_rd.particles.simplices import Indices, Simplices
-from fem_rd.particles.state import Integers
+from fem_rd.particles.state import Floats, Integers
 from fem_rd.particles.walls import Kind
 
 REACH = 4.0
 """Standard deviations of a step from which facets are felt; farther ones get 1e-5 of a flux."""
 
+Pairs = tuple[Indices, Indices, npt.NDArray[np.float32]]
 BRIDGED = frozenset({Kind.ABSORBING, Kind.ELASTIC, Kind.ADSORBING})
 _MOST_PAIRS = 50_000_000  # of a cell and a facet near it, 4 bytes each
+_MORE = 1e-6  # for rounding
 _CHUNK = 2_000_000  # pairs that are looked at together
 _SAME_PLANE = 0.8  # the least cosine between facets that count as one plane across a rim
 
 
 @dataclass(frozen=True)
 class NearFacets:
-    """The facets that a step from cell c may feel: ``near[start[c]:start[c + 1]]``."""
+    """The facets that a step from cell c may feel: ``near[start[c]:start[c + 1]]``.
+
+    ``gap`` is a lower bound of the distance of each from all of the cell, in ascending order;
+    below 0 where the facet may reach into a ball about the cell.
+    """
 
     start: Indices
     near: Indices
-
-    @cached_property
-    def most(self) -> int:
-        """The most facets near one cell."""
-        return int(np.diff(self.start).max(initial=0))
+    gap: npt.NDArray[np.float32]
 
 
 def near_facets(mesh: Simplices, walls: Sequence[int], reach: float) -> NearFacets:
@@ -43,23 +45,25 @@ def near_facets(mesh: Simplices, walls: Sequence[int], reach: float) -> NearFace
     Raises `CaseError` where they are so many that the step cannot resolve the region.
     """
     facets = np.flatnonzero(np.isin(mesh.facet_walls, walls))
-    found, total = [], 0
+    none: Indices = np.zeros(0, dtype=np.int32)
+    found: list[Pairs] = [(none, none, np.zeros(0, dtype=np.float32))]
+    total = 0
     for pairs in _pairs(mesh, facets, reach):
         found.append(pairs)
-        if (total := total + pairs.shape[1]) > _MOST_PAIRS:
+        if (total := total + pairs[0].size) > _MOST_PAIRS:
             raise CaseError(
                 "steps are too long for this mesh: too many facets are near a cell",
                 found=f"4 sqrt(2 D dt) = {reach:g}",
             )
-    cell, facet = np.concatenate(found, axis=1) if found else np.zeros((2, 0), dtype=np.int64)
-    order = np.lexsort((facet, cell))
+    cell, facet, gap = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((facet, gap, cell))
     start = np.zeros(len(mesh.cells) + 1, dtype=np.int32)
     np.cumsum(np.bincount(cell, minlength=len(mesh.cells)), out=start[1:])
-    return NearFacets(start, facet[order].astype(np.int32))
+    return NearFacets(start, facet[order], gap[order])
 
 
-def _pairs(mesh: Simplices, facets: Integers, reach: float) -> Iterator[Integers]:
-    """Pairs (2, n) of a cell and a facet near it, some facets at a time."""
+def _pairs(mesh: Simplices, facets: Integers, reach: float) -> Iterator[Pairs]:
+    """Pairs of a cell and a facet near it, and a bound of their distance; some at a time."""
     cells, corners = mesh.points[mesh.cells], mesh.points[mesh.facets[facets]]
     centres, middles = cells.mean(axis=1), corners.mean(axis=1)
     size = np.linalg.norm(cells - centres[:, None], axis=2).max(axis=1)
@@ -78,8 +82,25 @@ def _pairs(mesh: Simplices, facets: Integers, reach: float) -> Iterator[Integers
         facet, cell = facet[close], cell[close]
         normals, offsets = planes[facet, :-1], planes[facet, -1]
         heights = np.einsum("pka,pa->pk", cells[cell], normals) - offsets[:, None]
-        facing = (heights.max(axis=1) > 0) & (heights.min(axis=1) <= reach)
-        yield np.stack([cell[facing], facets[facet[facing]]])
+        gap = facet_distances(centres[cell], corners, facet) - (1 + _MORE) * size[cell]
+        facing = (heights.max(axis=1) > 0) & (heights.min(axis=1) <= reach) & (gap <= reach)
+        yield (
+            cell[facing].astype(np.int32),
+            facets[facet[facing]].astype(np.int32),
+            gap[facing].astype(np.float32),
+        )
+
+
+def facet_distances(points: Floats, corners: Floats, facet: Integers) -> Floats:
+    """Of each point (n, dim) from its facet (n,) of those with the corners (facets, dim, dim)."""
+    _, lib = kernels()
+    x, given, which = as_doubles(points), as_doubles(corners), np.ascontiguousarray(facet)
+    distance = np.empty(len(x))
+    lib.fem_rd_facet_distances(
+        x.shape[1], len(x), pointer("double *", x), pointer("double *", given),
+        pointer("int64_t *", which), pointer("double *", distance),
+    )  # fmt: skip
+    return distance
 
 
 def rims(mesh: Simplices, kinds: Sequence[Kind]) -> npt.NDArray[np.uint8]:
@@ -87,21 +108,33 @@ def rims(mesh: Simplices, kinds: Sequence[Kind]) -> npt.NDArray[np.uint8]:
 
     Across a rim an absorbing wall (of the given ``kinds``, by wall) goes on as a reflecting one.
     """
-    dim, facets = mesh.dimension, mesh.facets.astype(np.int64)
-    rim = np.zeros(facets.shape, dtype=np.uint8)
+    dim = mesh.dimension
+    rim = np.zeros(mesh.facets.shape, dtype=np.uint8)
     if dim == 1:
         return rim
     kind = np.array(kinds)[mesh.facet_walls]
     normals = mesh.planes[mesh.facet_cells, mesh.facet_places, :dim]
-    keys = np.stack([_edge_keys(np.delete(facets, k, axis=1)) for k in range(dim)], axis=1).ravel()
-    order = np.argsort(keys, kind="stable")
-    same = np.flatnonzero(keys[order][1:] == keys[order][:-1])
-    for one, other in ((order[same], order[same + 1]), (order[same + 1], order[same])):
+    for one, other in shared_edges(mesh):
         f, g = one // dim, other // dim
         flat = np.einsum("ij,ij->i", normals[f], normals[g]) > _SAME_PLANE
         ends = (kind[f] == Kind.ABSORBING) & (kind[g] == Kind.REFLECTING) & flat
         rim.ravel()[one[ends]] = 1
     return rim
+
+
+def shared_edges(mesh: Simplices) -> Iterator[tuple[Integers, Integers]]:
+    """Pairs of edges of facets of the boundary that are the same, both ways.
+
+    Edge k of facet f, which is opposite to its corner k, has the number dim f + k.
+    """
+    dim, facets = mesh.dimension, mesh.facets.astype(np.int64)
+    keys = np.stack([_edge_keys(np.delete(facets, k, axis=1)) for k in range(dim)], axis=1).ravel()
+    order = np.argsort(keys, kind="stable")
+    apart = 1
+    while (same := np.flatnonzero(keys[order][apart:] == keys[order][:-apart])).size:
+        yield order[same], order[same + apart]
+        yield order[same + apart], order[same]
+        apart += 1
 
 
 def _edge_keys(corners: Integers) -> Integers:

@@ -13,12 +13,13 @@ from scipy.spatial import cKDTree
 
 from fem_rd.compiled import compiled
 from fem_rd.particles.mesh_region import MeshRegion
+from fem_rd.particles.mesh_walls import facet_distances
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.open_boundary_schemes import layer_volume, uniform_depths
 from fem_rd.particles.simplices import Indices
 from fem_rd.particles.state import Floats, Integers
 
-_ROUGH = 1.1  # by how much the distance from the nearest facet may be exceeded
+_ASKED = 6  # facets, with the nearest centres, of which one is the nearest
 _ROUND_OFF = 1e-12
 _SURFACE_PIECES = 6000  # into which a surface is cut at most: finer strips waste fewer candidates
 
@@ -130,20 +131,37 @@ def near_wall(region: MeshRegion, wall: str, reach: float) -> Pieces:
         fineness = max(fineness, (area / _SURFACE_PIECES) ** (1 / (mesh.dimension - 1)))
         while (long := _longest(facets)[0] > fineness).any():
             facets = np.concatenate([facets[~long], *_halves(facets[long])])
-    tree, spread = cKDTree(facets.mean(axis=1)), _radii(facets).max()
-    corners, cells = mesh.points[mesh.cells], np.arange(len(mesh.cells), dtype=np.int32)
+    nearest = _Nearest(facets)
+    corners = mesh.points[mesh.cells]
+    cells: Indices = np.arange(len(mesh.cells), dtype=np.int32)
     done: list[tuple[Floats, Indices]] = []
     while len(cells):
         size = _radii(corners)
-        limits = _ROUGH * (reach + spread + size)
-        bound = float(limits.max())
-        distance = tree.query(corners.mean(axis=1), eps=_ROUGH - 1, distance_upper_bound=bound)[0]
-        within = (distance + size <= reach) | (_longest(corners)[0] <= 2 * fineness)
-        near = distance <= limits
+        least, most = nearest.bounds(corners.mean(axis=1), reach + float(size.max()))
+        within = (most + size <= reach) | (_longest(corners)[0] <= 2 * fineness)
+        near = least <= reach + size
         done.append((corners[near & within], cells[near & within]))
         corners = np.concatenate(_halves(corners[near & ~within]))
         cells = np.asarray(np.tile(cells[near & ~within], 2))
     return Pieces(*(np.concatenate(parts) for parts in zip(*done, strict=True)))
+
+
+class _Nearest:
+    """Bounds of the distance of points from the nearest of some facets (n, dim, dim)."""
+
+    def __init__(self, facets: Floats) -> None:
+        self._facets, self._spread = facets, float(_radii(facets).max())
+        self._tree = cKDTree(facets.mean(axis=1))
+
+    def bounds(self, points: Floats, farthest: float) -> tuple[Floats, Floats]:
+        """The least and the most (points,) that it can be, infinite where beyond ``farthest``."""
+        limit = farthest + self._spread
+        apart, facet = self._tree.query(points, _ASKED, distance_upper_bound=limit)
+        point, place = np.nonzero(np.isfinite(apart))
+        most = np.full(apart.shape, np.inf)
+        most[point, place] = facet_distances(points[point], self._facets, facet[point, place])
+        nearest = most.min(axis=1)
+        return np.minimum(nearest, apart[:, -1] - self._spread), nearest
 
 
 def _longest(corners: Floats) -> tuple[Floats, Integers]:

@@ -16,9 +16,12 @@
 
 enum { TOGETHER = 3 * FEM_RD_BLOCK, MOST_CELLS = 100000, CROSSING_DRAWS = 16 };
 enum { LOST = -2, STAYS = -1, UNKNOWN = -1 };
-/* Distances of both ends of a step from a wall, multiplied, over spread^2: no wall takes the particle
- * where it is more than 7 (walk_near.c: 14 D dt). */
+/* Distances of both ends of a step from a wall, multiplied, over spread^2: no wall takes the
+ * particle where it is more than 7, but for one of a million. */
 #define NEGLIGIBLE_PRODUCT 7.0
+/* A path that met no wall touches none with more than so many exp(-x y/tau), x and y its distances
+ * from it: 1 for bridges, 2 for partial absorption, more where the wall bends towards the path. */
+#define MOST_TOUCHES 9.0
 
 typedef struct {
   const fem_rd_mesh *mesh;
@@ -33,7 +36,6 @@ typedef struct {
   const uint64_t *ids;
   const double *shift;
   int64_t shift_stride, shift_each;
-  fem_rd_candidate *candidates;
   /* those who walk: lines from + t along, mirrored as often as they were reflected, 0 <= t <= 1 */
   int waiting;
   int64_t place[TOGETHER]; /* in the population */
@@ -253,11 +255,27 @@ FEM_RD_INLINE void walk(job *j, int dimension) {
   }
 }
 
+/* A lower bound of the distance of x from all walls that take particles from afar. */
+FEM_RD_INLINE double felt_at(const fem_rd_room *room, int dimension, const double *x) {
+  int32_t box = 0, row = 1;
+  for (int a = 0; a < dimension; row *= room->n[a++]) box += row * box_along(room, a, x[a]);
+  return room->unit * room->felt[box];
+}
+
+/* From which product of its distances from a wall on no draw lets one take a particle. */
+FEM_RD_INLINE double limit_of(const job *j, uint64_t id) {
+  double least = 1.0;
+  for (uint32_t group = 0; group < FEM_RD_MOST_GROUPS; group++)
+    least = fmin(least, fem_rd_wall_draw(j->key, j->step, id, group));
+  return 0.5 * j->spread * j->spread * log(MOST_TOUCHES / least);
+}
+
 /* Whether a wall near the path took the particle. */
-static void come_near(job *j, int i, int dimension) {
+FEM_RD_INLINE void come_near(job *j, int i, int dimension) {
   const int64_t place = j->place[i];
   fem_rd_passage p = {.key = j->key, .step = j->step, .id = j->ids[place],
-                      .tau = 0.5 * j->spread * j->spread, .cell = j->cell[place],
+                      .tau = 0.5 * j->spread * j->spread, .reach = j->walls->reach,
+                      .cell = j->cell[place], .last = j->in[i],
                       .decided = j->decided[i], .crossed = j->crossed[i]};
   p.straight = 1;
   for (int a = 0; a < dimension; a++) {
@@ -266,8 +284,16 @@ static void come_near(job *j, int i, int dimension) {
     p.free[a] = j->free[a][i];
     p.straight &= p.end[a] == p.free[a];
   }
+  const double before = felt_at(j->room, dimension, p.begin);
+  if (before > p.reach) return;
+  if (p.straight) {
+    const double after = felt_at(j->room, dimension, p.end);
+    p.limit = limit_of(j, p.id);
+    if (before * after > p.limit) return;
+    if (after * p.reach > p.limit) p.reach = p.limit / after;
+  }
   double at[3];
-  const int32_t facet = fem_rd_near_walls(j->walls, dimension, &p, j->candidates, at);
+  const int32_t facet = fem_rd_near_walls(j->walls, dimension, &p, at);
   if (facet < 0) return;
   for (int a = 0; a < dimension; a++) j->from[a][i] = at[a], j->along[a][i] = 0.0;
   j->left[i] = facet, j->happened = 1;
@@ -339,13 +365,12 @@ int64_t fem_rd_walk(const fem_rd_mesh *mesh, const fem_rd_bins *bins,
                     uint64_t key, uint64_t step, double spread, const double *shift,
                     int64_t shift_stride, int64_t shift_each, int64_t *who, int32_t *facet,
                     int64_t *lost, int64_t *lost_first) {
-  job *j = calloc(1, sizeof *j + (size_t)walls->most * sizeof(fem_rd_candidate));
+  job *j = calloc(1, sizeof *j);
   if (!j) return -1;
   j->mesh = mesh, j->bins = bins, j->walls = walls, j->room = room;
   j->key = key, j->step = step, j->spread = spread;
   j->count = count, j->stride = stride, j->x = x, j->v = v, j->cell = cell, j->ids = ids;
   j->shift = shift, j->shift_stride = shift_stride, j->shift_each = shift_each;
-  j->candidates = (fem_rd_candidate *)(j + 1);
   j->who = who, j->facet = facet, j->happened = 1;
   for (int64_t first = 0; first < count; first += FEM_RD_BLOCK) {
     const int live = count - first < FEM_RD_BLOCK ? (int)(count - first) : FEM_RD_BLOCK;

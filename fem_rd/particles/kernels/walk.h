@@ -26,18 +26,21 @@ typedef struct {
   const uint8_t *free, *felt;
 } fem_rd_room;
 /* The facets of the boundary: normal inwards and offset, dimension + 1 numbers each; dimension
-   corners of dimension coordinates. rim[dimension facet + k] != 0: across its edge opposite to
+   corners of dimension coordinates; bend, its mean curvature, > 0 where the region is around it,
+   as far as a step sees it; balls that they are in, centre and radius, four numbers each.
+   rim[dimension facet + k] != 0: across its edge opposite to
    corner k the wall goes on in the same plane as one that reflects. kind and rate: by wall. The
-   facets that take particles near cell c are near[start[c]] ... near[start[c + 1] - 1], at most
-   ``most``; start is NULL where there are none. */
+   facets that take particles near cell c are near[start[c]] ... near[start[c + 1] - 1], at least
+   ``gap`` away from all of it, in ascending order; start is NULL where there are none. */
 typedef struct {
-  const double *planes, *corners;
+  const double *planes, *corners, *bend, *balls;
   const int32_t *wall, *cell; /* of each facet */
   const uint8_t *rim;
   const int32_t *kind;
   const double *rate;
   const int32_t *start, *near;
-  int32_t most, takes; /* whether any wall takes particles */
+  const float *gap;
+  int32_t takes; /* whether any wall takes particles */
   double reach; /* in front of a facet, beyond which it does not matter */
 } fem_rd_mesh_walls;
 /* cell[i] becomes the cell that point i is in, -1 where it is outside; it stays where it is right.
@@ -56,3 +59,6 @@ int64_t fem_rd_walk(const fem_rd_mesh *mesh, const fem_rd_bins *bins,
                     uint64_t key, uint64_t step, double spread, const double *shift,
                     int64_t shift_stride, int64_t shift_each, int64_t *who, int32_t *facet,
                     int64_t *lost, int64_t *lost_first);
+/* The distance of point i, points[dimension i + axis], from facet[i], by corners as above. */
+void fem_rd_facet_distances(int32_t dimension, int64_t count, const double *points,
+                            const double *corners, const int64_t *facet, double *distance);

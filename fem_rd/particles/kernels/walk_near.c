@@ -8,10 +8,18 @@
 #include "wall.h"
 #include "walk_parts.h"
 
-/* Where the bridge from x to y touches less often than exp(-14), it is not asked. */
-#define NEGLIGIBLE 14.0
+/* The facet nearest to a point, its point there, and their distance squared. */
+typedef struct {
+  int32_t facet;
+  double point[3], square;
+} nearest;
 
-enum { MOST_GROUPS = 4 }; /* walls, or sides of one, that are asked: the nearest */
+/* Facets that count as one wall: those of ``wall`` less than 60 degrees from ``plane`` that are in
+ * no group before. */
+typedef struct {
+  int32_t wall;
+  const double *plane;
+} group;
 
 FEM_RD_INLINE double dot(int dimension, const double *a, const double *b) {
   double sum = 0.0;
@@ -77,42 +85,51 @@ FEM_RD_INLINE const double *plane_of(const fem_rd_mesh_walls *w, int dimension, 
   return w->planes + (int64_t)facet * (dimension + 1);
 }
 
-/* The facets that the beginning is in front of and within reach of. */
-FEM_RD_INLINE int candidates(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
-                      fem_rd_candidate *room) {
-  int n = 0;
-  for (int32_t k = w->start[p->cell]; k < w->start[p->cell + 1]; k++) {
-    const int32_t facet = w->near[k];
-    const double *plane = plane_of(w, dimension, facet);
-    const double height = dot(dimension, plane, p->begin) - plane[dimension];
-    if (height > w->reach || height < -1e-6 * w->reach || w->wall[facet] == p->decided) continue;
-    fem_rd_candidate *c = room + n;
-    const double after = dot(dimension, plane, p->end) - plane[dimension];
-    if (height * after > NEGLIGIBLE * p->tau) continue; /* no distance is less than these */
-    const double *corners = corners_of(w, dimension, facet);
-    c->before = on_facet(dimension, corners, p->begin, c->from);
-    if (c->before > w->reach * w->reach) continue;
-    c->after = on_facet(dimension, corners, p->end, c->to);
-    if (c->before * c->after > NEGLIGIBLE * NEGLIGIBLE * p->tau * p->tau) continue;
-    c->facet = facet, c->group = -1, n++;
-  }
-  return n;
+FEM_RD_INLINE double above(const fem_rd_mesh_walls *w, int dimension, int32_t facet,
+                           const double *x) {
+  const double *plane = plane_of(w, dimension, facet);
+  return dot(dimension, plane, x) - plane[dimension];
 }
 
-/* Whether no draw lets a wall take the particle, for whatever group it is asked: a path that met no
- * wall touches none with more than 2 exp(-x y/tau), x and y the heights above its facets. */
-FEM_RD_INLINE int out_of_reach(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p) {
-  double least = 1.0, product = INFINITY;
-  for (uint32_t group = 0; group < MOST_GROUPS; group++)
-    least = fmin(least, fem_rd_wall_draw(p->key, p->step, p->id, group));
-  for (int32_t k = w->start[p->cell]; k < w->start[p->cell + 1]; k++) {
-    const double *plane = plane_of(w, dimension, w->near[k]);
-    const double height = dot(dimension, plane, p->begin) - plane[dimension];
-    if (height < -1e-6 * w->reach) continue; /* behind it */
-    const double both = height * (dot(dimension, plane, p->end) - plane[dimension]);
-    product = both < product ? both : product;
+/* Which of the groups the facet is in; ``n`` where in none. */
+FEM_RD_INLINE int group_of(const fem_rd_mesh_walls *w, int dimension, const group *groups, int n,
+                           int32_t facet) {
+  int k = 0;
+  while (k < n && !(w->wall[facet] == groups[k].wall &&
+                    dot(dimension, groups[k].plane, plane_of(w, dimension, facet)) >= 0.5))
+    k++;
+  return k;
+}
+
+/* Whether the ball that the facet is in is farther from x than that. */
+FEM_RD_INLINE int beyond(const fem_rd_mesh_walls *w, int dimension, int32_t facet, const double *x,
+                         double distance) {
+  const double *ball = w->balls + 4 * (int64_t)facet, limit = distance + ball[3];
+  double apart = 0.0;
+  for (int a = 0; a < dimension; a++) apart += (x[a] - ball[a]) * (x[a] - ball[a]);
+  return apart > limit * limit;
+}
+
+/* The nearest to x, a point of the cell, of the facets in group ``wanted`` (``n``: in none) that x
+ * is in front of; best->square: from where on they are too far, best->facet: -1 if all are. */
+FEM_RD_INLINE void find_nearest(const fem_rd_mesh_walls *w, int dimension, int32_t cell,
+                                const double *x, int32_t decided, const group *groups, int n,
+                                int wanted, nearest *best) {
+  double least = sqrt(best->square);
+  for (int32_t k = w->start[cell]; k < w->start[cell + 1]; k++) {
+    if (w->gap[k] >= least) break; /* the others are farther away */
+    const int32_t facet = w->near[k];
+    if (beyond(w, dimension, facet, x, least)) continue;
+    const double height = above(w, dimension, facet, x);
+    if (height < -1e-6 * w->reach || height >= least) continue;
+    if (w->wall[facet] == decided) continue;
+    if (n && group_of(w, dimension, groups, n, facet) != wanted) continue;
+    double point[3];
+    const double square = on_facet(dimension, corners_of(w, dimension, facet), x, point);
+    if (square >= best->square) continue;
+    best->facet = facet, best->square = square, least = sqrt(square);
+    for (int a = 0; a < dimension; a++) best->point[a] = point[a];
   }
-  return product > p->tau * log(2.0 / least);
 }
 
 /* How far x is inside of the edge opposite to corner k, in the plane of its facet. */
@@ -162,7 +179,7 @@ static double touched_half(double s, double l, double s_end, double l_end, int m
 
 /* The probability that the facets of one group took the particle. */
 static double taken_by(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
-                       const fem_rd_candidate *from, const fem_rd_candidate *to) {
+                       const nearest *from, const nearest *to) {
   const int32_t wall = w->wall[from->facet], kind = w->kind[wall];
   double before = 0.0, after = 0.0;
   int32_t facet = from->facet;
@@ -179,60 +196,87 @@ static double taken_by(const fem_rd_mesh_walls *w, int dimension, const fem_rd_p
     return touched_half(s, before, s_end, after, mirrored, p->tau);
   }
   if (p->crossed == wall) return 1.0;
-  return fem_rd_taken(kind, w->rate[wall], 0.0, sqrt(from->before), sqrt(to->after), p->tau);
+  const double bend = 0.5 * (w->bend[from->facet] + w->bend[to->facet]);
+  return fem_rd_taken(kind, w->rate[wall], bend, sqrt(from->square), sqrt(to->square), p->tau);
 }
 
 /* Where the group was touched: between its points closest to beginning and end, on a facet. */
-static int32_t touched_at(const fem_rd_mesh_walls *w, int dimension, int n, int group,
-                          const fem_rd_candidate *room, const fem_rd_candidate *from,
-                          const fem_rd_candidate *to, double *at) {
-  const double before = sqrt(from->before), after = sqrt(to->after), both = before + after;
+static int32_t touched_at(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
+                          const group *groups, int wanted, const nearest *from, const nearest *to,
+                          double *at) {
+  const double before = sqrt(from->square), after = sqrt(to->square), both = before + after;
   const double part = both > 0.0 ? before / both : 0.0;
   double middle[3], best = INFINITY;
-  int32_t facet = from->facet;
+  int32_t found = from->facet;
   for (int a = 0; a < dimension; a++)
-    middle[a] = from->from[a] + part * (to->to[a] - from->from[a]);
-  for (int k = 0; k < n; k++) {
+    middle[a] = from->point[a] + part * (to->point[a] - from->point[a]);
+  for (int32_t k = w->start[p->cell]; k < w->start[p->cell + 1]; k++) {
+    const int32_t facet = w->near[k];
+    const double height = above(w, dimension, facet, middle);
     double point[3];
-    if (room[k].group != group) continue;
-    const double distance =
-        on_facet(dimension, corners_of(w, dimension, room[k].facet), middle, point);
+    if (height * height >= best) continue;
+    if (group_of(w, dimension, groups, wanted + 1, facet) != wanted) continue;
+    const double distance = on_facet(dimension, corners_of(w, dimension, facet), middle, point);
     if (distance >= best) continue;
-    best = distance, facet = room[k].facet;
+    best = distance, found = facet;
     for (int a = 0; a < dimension; a++) at[a] = point[a];
   }
-  return facet;
+  return found;
+}
+
+/* The point of group ``n`` that is nearest to the end; ``end`` is that of all groups. */
+FEM_RD_INLINE nearest last_point(const fem_rd_mesh_walls *w, int dimension,
+                                 const fem_rd_passage *p, const group *groups, int n,
+                                 const nearest *from, const nearest *end) {
+  if (end->facet >= 0 && group_of(w, dimension, groups, n + 1, end->facet) == n) return *end;
+  nearest to = {-1, {0.0}, INFINITY};
+  find_nearest(w, dimension, p->last, p->end, p->decided, groups, n + 1, n, &to);
+  if (to.facet >= 0) return to;
+  to.facet = from->facet; /* the end is far from the wall, or behind its facets */
+  to.square = on_facet(dimension, corners_of(w, dimension, to.facet), p->end, to.point);
+  return to;
 }
 
 FEM_RD_INLINE int32_t near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
-                                 fem_rd_candidate *room, double *at) {
-  if (p->straight && out_of_reach(w, dimension, p)) return -1;
-  const int n = candidates(w, dimension, p, room);
-  for (int group = 0; group < MOST_GROUPS; group++) {
-    const fem_rd_candidate *from = NULL, *to = NULL;
-    for (int k = 0; k < n; k++)
-      if (room[k].group < 0 && (!from || room[k].before < from->before)) from = room + k;
-    if (!from) break;
-    const double *lead = plane_of(w, dimension, from->facet);
-    for (int k = 0; k < n; k++) {
-      fem_rd_candidate *c = room + k;
-      if (c->group >= 0 || w->wall[c->facet] != w->wall[from->facet]) continue;
-      if (dot(dimension, lead, plane_of(w, dimension, c->facet)) < 0.5) continue;
-      c->group = group;
-      if (!to || c->after < to->after) to = c;
+                                 double *at) {
+  group groups[FEM_RD_MOST_GROUPS];
+  nearest end = {-1, {0.0}, INFINITY};
+  double farthest = p->reach * p->reach;
+  for (int n = 0; n < FEM_RD_MOST_GROUPS; n++) {
+    nearest from = {-1, {0.0}, farthest};
+    find_nearest(w, dimension, p->cell, p->begin, p->decided, groups, n, n, &from);
+    if (from.facet < 0) return -1;
+    if (n == 0 && p->straight) {
+      end.square = p->limit * p->limit / from.square;
+      find_nearest(w, dimension, p->last, p->end, p->decided, groups, 0, 0, &end);
+      if (end.facet < 0) return -1;
+      farthest = fmin(farthest, p->limit * p->limit / end.square);
     }
-    const double u = fem_rd_wall_draw(p->key, p->step, p->id, (uint32_t)group);
-    if (u < taken_by(w, dimension, p, from, to))
-      return touched_at(w, dimension, n, group, room, from, to, at);
+    groups[n] = (group){w->wall[from.facet], plane_of(w, dimension, from.facet)};
+    const nearest to = last_point(w, dimension, p, groups, n, &from, &end);
+    const double u = fem_rd_wall_draw(p->key, p->step, p->id, (uint32_t)n);
+    if (u < taken_by(w, dimension, p, &from, &to))
+      return touched_at(w, dimension, p, groups, n, &from, &to, at);
   }
   return -1;
 }
 
 int32_t fem_rd_near_walls(const fem_rd_mesh_walls *w, int dimension, const fem_rd_passage *p,
-                          fem_rd_candidate *room, double *at) {
+                          double *at) {
   switch (dimension) {
-    case 1: return near_walls(w, 1, p, room, at);
-    case 2: return near_walls(w, 2, p, room, at);
-    default: return near_walls(w, 3, p, room, at);
+    case 1: return near_walls(w, 1, p, at);
+    case 2: return near_walls(w, 2, p, at);
+    default: return near_walls(w, 3, p, at);
+  }
+}
+
+void fem_rd_facet_distances(int32_t dimension, int64_t count, const double *points,
+                            const double *corners, const int64_t *facet, double *distance) {
+  for (int64_t i = 0; i < count; i++) {
+    const double *x = points + i * dimension, *c = corners + facet[i] * dimension * dimension;
+    double point[3];
+    distance[i] = sqrt(dimension == 3   ? on_facet(3, c, x, point)
+                       : dimension == 2 ? on_facet(2, c, x, point)
+                                        : on_facet(1, c, x, point));
   }
 }
