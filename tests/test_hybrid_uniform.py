@@ -22,9 +22,11 @@ from fem_rd.hybrid.shares import reservoir_shares
 from fem_rd.models.hybrid.model import HybridModel
 
 MOST = 3.0
-SHIFT = 1.5e-3  # by correlations and by the splitting, in which C is up to .2 % high
+SHIFT = 5e-4  # by correlations and by the splitting
 A = 3000.0  # of A and C
-ROWS = 8  # in a block of time: twice that in which A and C forget by reactions alone
+ROWS = 8  # in a block of time
+BLOCK = 2.048  # times that in which A and C forget by reactions alone
+TOGETHER = 1 / math.sqrt(1 + math.expm1(-BLOCK) / BLOCK)  # errors, as blocks are correlated
 SQUARE = """
 model = "hybrid"
 [mesh]
@@ -161,7 +163,7 @@ def estimated(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the rows, and its standard error from the blocks."""
     count = len(rows) // ROWS
     samples = rows[: count * ROWS].reshape(count, ROWS, *rows.shape[1:]).mean(axis=1)
-    return samples.mean(axis=0), samples.std(axis=0, ddof=1) / math.sqrt(count)
+    return samples.mean(axis=0), TOGETHER * samples.std(axis=0, ddof=1) / math.sqrt(count)
 
 
 def steps(found: Seen, model: HybridModel) -> np.ndarray:
@@ -175,30 +177,29 @@ def test_levels_beside_cells_larger_than_the_radius(tmp_path: Path) -> None:
     interface."""
     model = hybrid(tmp_path, SQUARE)
     found = seen(model, 69, 8)
-    for of, most in ((levels(found, model), 0.012), (steps(found, model), 0.008)):
+    for of, most in ((levels(found, model), 0.016), (steps(found, model), 0.011)):
         mean, error = estimated(of)
         assert (np.abs(mean) < MOST * error).all() and error.max() < most, (mean, error)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    ("changes", "cubes", "rows"), [((), 8, 605), (FINE, 8, 605), (CUBE, 4, 325)]
+    ("changes", "cubes", "rows"), [((), 8, 1005), (FINE, 8, 1005), (CUBE, 4, 325)]
 )
 def test_no_step_at_the_interface(
     tmp_path: Path, changes: tuple[str, ...], cubes: int, rows: int
 ) -> None:
-    """No step of 0.3 %, the right levels, counts that are Poisson and independent, and amounts on
+    """No step of 0.3 % (three standard errors), the right levels, counts that are Poisson and independent, and amounts on
     both sides that vary together as they should: a radius of half a cell, of two, and in a cube."""
     model = hybrid(tmp_path, SQUARE, *changes)
     found = seen(model, rows, cubes)
     both = steps(found, model)
-    for of, most in ((both, 1.8e-3), (both.mean(axis=1), 1.3e-3)):
+    for of, most in ((both, 1.5e-3), (both.mean(axis=1), 1e-3)):
         mean, error = estimated(of)
         assert (np.abs(mean) < MOST * error).all() and np.max(error) < most, (mean, error)
-    assert abs(mean) + 2 * error < 3e-3, (mean, error)
     mean, error = estimated(levels(found, model))
-    assert (np.abs(mean) < MOST * error + SHIFT).all() and error.max() < 3e-3, (mean, error)
+    assert (np.abs(mean) < MOST * error + SHIFT).all() and error.max() < 4e-3, (mean, error)
     scores = np.array([z for one in second_moments(found, model) for z in one])
     assert (np.abs(scores) < MOST).all(), scores
 
