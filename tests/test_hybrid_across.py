@@ -17,7 +17,7 @@ from particle_systems import z_scores
 
 from fem_rd.chemistry.equations import mass_action
 from fem_rd.errors import CaseError, NumericalError
-from fem_rd.hybrid.across import in_ball
+from fem_rd.hybrid.across_draws import in_ball
 from fem_rd.hybrid.across_limits import bearable
 from fem_rd.hybrid.across_near import NearFacets, near_opening
 from fem_rd.hybrid.doi_rates import ball_volume
@@ -148,6 +148,23 @@ def test_reversible_pairs_have_the_law_of_two_states():
         particles.step += 1
 
 
+def test_rates_that_depend_on_place():
+    # C -> A + B with B into the ball: it counts where B falls into the reservoir
+    network = mass_action({"a": ("A + B <-> C", 1.0, "y/(1 + t)")}, species=("A", "B", "C"))
+    particles = particles_at(0.25, 2, {"C": 400_000}, network.species)
+    rows = np.array([0.4, 1.0, 2.0, 5.0])
+    particles["C"].x[1] = np.repeat(rows, 100_000)
+    boundary = across(network, {"a": SIGMA}, uniform(A=0.0, B=0.0, C=0.0))
+    particles.time = 0.7
+    boundary.react(particles, 0.6, 0)
+    survived = np.array([np.count_nonzero(particles["C"].x[1] == row) for row in rows])
+    share = cut_ball(2, SIGMA, 0.25)[0] / ball_volume(2, SIGMA)
+    expected = np.exp(-rows / (1 + 0.7 + 0.3) * share * 0.6)  # the rate of the middle
+    spread = np.sqrt(100_000 * expected * (1 - expected))
+    assert np.abs((survived - 100_000 * expected) / spread).max() < LIMIT
+    assert particles["A"].count == 400_000 - survived.sum()
+
+
 def reacting_with_particles(depth: float, rate: float, b: float, length: float) -> float:
     """lambda times the number of B at x < 0 that an A at this depth sees, measured by reactions."""
     duration, number = 0.08 / rate, 800_000
@@ -187,7 +204,7 @@ def test_uniform_state_reacts_uniformly_among_particles(share):
 @pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75])
 def test_uniform_state_reacts_uniformly_in_the_reservoir(share):
     # of A in the reservoir: the equations' part with the share of the ball, and across
-    a, b, rate, length, duration = 50.0, 30.0, 0.5, 5_000.0, 0.3
+    a, b, rate, length, duration = 50.0, 30.0, 0.5, 40_000.0, 0.3  # to 0.1 %
     network = mass_action({"a": ("A + B -> B", rate)})  # B stays: all of its events happen
     particles = System(2, network.species, Streams(5))
     generator = np.random.default_rng(5)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fem_rd.compiled import compiled
 from fem_rd.particles.open_boundary_places import Opening
 from fem_rd.particles.state import Floats, Integers
 
@@ -40,21 +41,35 @@ class NearFacets:
         self._lower, sides = low.min(axis=0), high.max(axis=0) - low.min(axis=0)
         finest = (float(sides.prod()) / _MOST) ** (1 / sides.size)
         self._edge, self._reach = max(reach / 4, finest), reach
-        shape = (sides / self._edge).astype(np.int64) + 2  # the last one is never marked
-        self._marked = _covered(self._box(low.T), self._box(high.T), shape)
+        self._shape = (sides / self._edge).astype(np.int64) + 1
+        self._marked = _covered(self._box(low.T), self._box(high.T), self._shape).ravel()
 
     def __call__(self, points: Floats, radius: float) -> Integers:
         """Places of the points (dimension, n) that may be so near; ``radius`` <= reach."""
         if radius > self._reach:
             raise ValueError(f"a radius of {radius!r} is more than the reach {self._reach!r}")
-        box = self._box(points)
-        shape = np.array(self._marked.shape)[:, None]
-        outside = np.any((box < 0) | (box >= shape), axis=0)
-        box[:, outside] = -1  # the last box
-        return np.flatnonzero(self._marked[tuple(box)])
+        return _places(points, self._lower, self._edge, self._shape, self._marked)
 
     def _box(self, points: Floats) -> Integers:
         return np.floor((points - self._lower[:, None]) / self._edge).astype(np.int64)
+
+
+@compiled
+def _places(
+    points: Floats, lower: Floats, edge: float, shape: Integers, marked: npt.NDArray[np.bool_]
+) -> Integers:
+    """Which of the points (dimension, n) are in marked boxes, ascending."""
+    found, count = np.empty(points.shape[1], dtype=np.int64), 0
+    for point in range(points.shape[1]):
+        box, inside = 0, True
+        for axis in range(len(shape)):
+            along = np.floor((points[axis, point] - lower[axis]) / edge)
+            inside = inside and 0 <= along < shape[axis]
+            box = box * shape[axis] + int(along) if inside else 0
+        if inside and marked[box]:
+            found[count] = point
+            count += 1
+    return found[:count].copy()
 
 
 def _covered(low: Integers, high: Integers, shape: Integers) -> npt.NDArray[np.bool_]:

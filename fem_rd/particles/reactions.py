@@ -20,7 +20,7 @@ from fem_rd.chemistry.network import Network
 from fem_rd.particles.neighbours import Grid, Sorted, extent, periodic_axes
 from fem_rd.particles.random import Purpose
 from fem_rd.particles.reactions_births import Births, Source, Space
-from fem_rd.particles.reactions_stretch import Setting, Span, react
+from fem_rd.particles.reactions_stretch import Arranged, Setting, Span, react
 from fem_rd.particles.reactions_table import channels_of
 from fem_rd.particles.state import Integers, System
 from fem_rd.particles.walls import Wall
@@ -51,6 +51,7 @@ class Reactions:
             for i, channel in enumerate(self.channels)
             if not channel.order
         }
+        self._settings: dict[tuple[str, ...], Setting] = {}
         self._pairing = [channel for channel in self.channels if channel.order == 2]
 
     @property
@@ -69,13 +70,19 @@ class Reactions:
         The populations change, and may change their order. ``stage`` (0 to 255) tells the calls of
         one step apart. Rates that depend on time are those of the middle.
         """
-        for name in system.species:
-            self._sorted.setdefault(name, Sorted())
-        span = Span(begin + duration / 2, duration, stage)
-        setting = Setting(self.channels, self._domain, self._arranged(system), self._sorted)
-        return react(system, setting, span, self._births(system, span))
+        setting, span = self._setting(system.species), Span(begin + duration / 2, duration, stage)
+        arranged = Arranged(self._grid(system), self._sorted)
+        return react(system, setting, arranged, span, self._births(system, span))
 
-    def _arranged(self, system: System) -> Grid:
+    def _setting(self, species: tuple[str, ...]) -> Setting:
+        """Kept, with what kernels are told."""
+        if species not in self._settings:
+            self._settings[species] = Setting(self.channels, self._domain, species)
+            for name in species:
+                self._sorted.setdefault(name, Sorted())
+        return self._settings[species]
+
+    def _grid(self, system: System) -> Grid:
         """All who react in pairs, sorted by cell."""
         pairing = dict.fromkeys(name for channel in self._pairing for name in channel.species)
         most = max((system[name].count for name in pairing), default=0)

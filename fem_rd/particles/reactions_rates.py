@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Rate:
     factors: tuple[Expression, ...]
     number: float = 1.0
 
-    @property
+    @cached_property
     def uniform(self) -> bool:
         """Whether it is the same everywhere."""
         return all(factor.names <= {"t"} for factor in self.factors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -31,47 +32,6 @@ class Meshed(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Setting:
-    """Who reacts with whom, and where. ``sorted_by``: all species, those that react in pairs sorted
-    by the cells of ``grid``."""
-
-    channels: Sequence[Channel]
-    domain: Space
-    grid: Grid
-    sorted_by: Mapping[str, Sorted]
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of time: its ``middle``, its ``duration``, and which of its step it is."""
-
-    middle: float
-    duration: float
-    stage: int = 0
-
-
-def react(system: System, setting: Setting, span: Span, births: Mapping[int, Births]) -> Integers:
-    """Let everything happen; how often each reaction did.
-
-    ``births`` by the index of the channel.
-    """
-    _, lib = kernels()
-    stretch = _Stretch(system, setting, span)
-    state = stretch.state
-    try:
-        stretch.start(births)
-        lib.fem_rd_react(state)
-        if state.exhausted:
-            raise NumericalError(
-                "there is no memory for the reactions of a step", remedy="a shorter step"
-            )
-        stretch.finish()
-    finally:
-        lib.fem_rd_react_free(state)
-    return stretch.happened
-
-
 @dataclass
 class _Kept:
     """Arrays and structures that the kernels point to."""
@@ -87,22 +47,103 @@ class _Kept:
         return item
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Who reacts with whom, and where; what kernels are told of it is written once."""
+
+    channels: Sequence[Channel]
+    domain: Space
+    species: tuple[str, ...]
+
+    @cached_property
+    def table(self) -> tuple[Any, _Kept]:
+        """The channels but for rates and keys, those of a stretch; with what they point to."""
+        ffi, _ = kernels()
+        kept, row = _Kept(), {name: i for i, name in enumerate(self.species)}
+        table = kept.of(ffi.new("fem_rd_channel[]", max(1, len(self.channels))))
+        for entry, channel in zip(table, self.channels, strict=False):
+            entry.order, entry.local = channel.order, not channel.rate.uniform
+            for place, name in enumerate(channel.species):
+                entry.species[place], entry.stays[place] = row[name], channel.stays[place]
+            made = np.array([row[name] for name, _ in channel.made], dtype=np.int32)
+            where = np.array([place for _, place in channel.made], dtype=np.int32)
+            entry.products, entry.radius = made.size, channel.radius
+            entry.product = kept.pointer("int32_t *", made)
+            entry.place = kept.pointer("int32_t *", where)
+        return table, kept
+
+    @cached_property
+    def contains(self) -> Any:
+        """A function that the kernels ask whether a place is in a domain that is not a box."""
+        ffi, _ = kernels()
+        if isinstance(self.domain, Box):
+            return ffi.NULL
+        domain, dimension = self.domain, self.domain.dimension
+
+        def contains(x: Any) -> int:
+            return int(domain.contains(_point(x, dimension))[0])
+
+        return ffi.callback("int32_t(const double *)", contains, error=0)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time: its ``middle``, its ``duration``, and which of its step it is."""
+
+    middle: float
+    duration: float
+    stage: int = 0
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """All species, those that react in pairs sorted by the cells of ``grid``."""
+
+    grid: Grid
+    sorted_by: Mapping[str, Sorted]
+
+
+def react(
+    system: System, setting: Setting, arranged: Arranged, span: Span, births: Mapping[int, Births]
+) -> Integers:
+    """Let everything happen; how often each reaction did.
+
+    ``births`` by the index of the channel.
+    """
+    _, lib = kernels()
+    stretch = _Stretch(system, setting, arranged, span)
+    state = stretch.state
+    try:
+        stretch.start(births)
+        lib.fem_rd_react(state)
+        if state.exhausted:
+            raise NumericalError(
+                "there is no memory for the reactions of a step", remedy="a shorter step"
+            )
+        stretch.finish()
+    finally:
+        lib.fem_rd_react_free(state)
+    return stretch.happened
+
+
 class _Stretch:
     """The state that the kernels work on."""
 
-    def __init__(self, system: System, setting: Setting, span: Span) -> None:
+    def __init__(self, system: System, setting: Setting, arranged: Arranged, span: Span) -> None:
         ffi, _ = kernels()
-        self._system, self._setting, self._span = system, setting, span
+        self._system, self._setting, self._arranged, self._span = system, setting, arranged, span
         self._kept, self.state = _Kept(), ffi.new("fem_rd_reacting *")
         self._gone = {name: np.zeros(system[name].count, dtype=np.uint8) for name in system.species}
         self.happened: Integers = np.zeros(len(setting.channels), dtype=np.int64)
         state = self.state
-        setting.grid.fill(state.cells)
+        arranged.grid.fill(state.cells)
         state.duration, state.next_id = span.duration, system.next_id
         state.species, state.channels = len(system.species), len(setting.channels)
-        state.molecules, state.channel = self._molecules(), self._channel_table()
+        state.molecules, state.channel = self._molecules(), self._channels()
         state.happened = self._kept.pointer("int64_t *", self.happened)
-        self._ask_back()
+        state.contains = setting.contains
+        if not all(channel.rate.uniform for channel in setting.channels):
+            state.rate = self._kept.of(self._rate())
 
     def start(self, births: Mapping[int, Births]) -> None:
         """Start the clocks of all who are there, and of those who will be born."""
@@ -135,33 +176,22 @@ class _Stretch:
         ffi, _ = kernels()
         table = self._kept.of(ffi.new("fem_rd_molecules[]", len(self._system.species)))
         for row, name in enumerate(self._system.species):
-            population, by_cell = self._system[name], self._setting.sorted_by[name]
+            population, by_cell = self._system[name], self._arranged.sorted_by[name]
             table[row].sorted = self._kept.of(by_cell.struct(population))[0]
             table[row].ids = pointer("uint64_t *", population.ids)
             table[row].gone = pointer("uint8_t *", self._gone[name])
             if population.cells is not None:
                 table[row].mesh = pointer("int32_t *", population.cells)
-            if by_cell.head.size == self._setting.grid.size:
+            if by_cell.head.size == self._arranged.grid.size:
                 table[row].head = pointer("int32_t *", by_cell.head)
         return table
 
-    def _channel_table(self) -> Any:
-        ffi, _ = kernels()
-        row = {name: i for i, name in enumerate(self._system.species)}
-        table = self._kept.of(ffi.new("fem_rd_channel[]", max(1, len(self._setting.channels))))
+    def _channels(self) -> Any:
+        table, _ = self._setting.table
         for index, channel in enumerate(self._setting.channels):
-            entry = table[index]
-            entry.order, entry.local = channel.order, not channel.rate.uniform
-            for place, name in enumerate(channel.species):
-                entry.species[place], entry.stays[place] = row[name], channel.stays[place]
-            made = np.array([row[name] for name, _ in channel.made], dtype=np.int32)
-            where = np.array([place for _, place in channel.made], dtype=np.int32)
-            entry.products = made.size
-            entry.product = self._kept.pointer("int32_t *", made)
-            entry.place = self._kept.pointer("int32_t *", where)
             if channel.rate.uniform and channel.order:
-                entry.rate = channel.rate.value(self._span.middle)
-            entry.radius, entry.key = channel.radius, self._key(index, channel)
+                table[index].rate = channel.rate.value(self._span.middle)
+            table[index].key = self._key(index, channel)
         return table
 
     def _key(self, index: int, channel: Channel) -> int:
@@ -170,25 +200,16 @@ class _Stretch:
         purpose, key = _PURPOSES[channel.order], system.streams.key
         return int(lib.fem_rd_reaction_key(key, system.step, purpose, index, self._span.stage))
 
-    def _ask_back(self) -> None:
-        """Functions for what kernels do not know: rates at places, and round domains."""
+    def _rate(self) -> Any:
+        """A function that kernels ask for rates that depend on place."""
         ffi, _ = kernels()
-        setting, dimension = self._setting, self._system.dimension
-
-        def place(x: Any) -> Floats:
-            return np.array([x[axis] for axis in range(dimension)])[:, None]
+        channels, time = self._setting.channels, self._span.middle
+        dimension = self._system.dimension
 
         def rate(channel: int, x: Any) -> float:
-            return float(setting.channels[channel].rate.at(place(x), self._span.middle)[0])
+            return float(channels[channel].rate.at(_point(x, dimension), time)[0])
 
-        def contains(x: Any) -> int:
-            return int(setting.domain.contains(place(x))[0])
-
-        ask = self._kept.of(ffi.callback("double(int32_t, const double *)", rate, error=0.0))
-        self.state.rate = ask
-        if not isinstance(setting.domain, Box):
-            within = ffi.callback("int32_t(const double *)", contains, error=0)
-            self.state.contains = self._kept.of(within)
+        return ffi.callback("double(int32_t, const double *)", rate, error=0.0)
 
     def _start_births(self, births: Mapping[int, Births]) -> None:
         if not births:
@@ -214,10 +235,11 @@ class _Stretch:
     def _start_pairs(self, index: int, channel: Channel) -> None:
         """From the smaller population, which sees all of the larger that is near to it."""
         _, lib = kernels()
-        one, two = ((self._system[name], self._setting.sorted_by[name]) for name in channel.species)
+        sorted_by = self._arranged.sorted_by
+        one, two = ((self._system[name], sorted_by[name]) for name in channel.species)
         turned = two[0].count < one[0].count
         ends = (two, one) if turned else (one, two)
-        for found in pairs_of(self._setting.grid, channel.radius, *ends):
+        for found in pairs_of(self._arranged.grid, channel.radius, *ends):
             first, second = reversed(found) if turned else found
             pairs = pointer("int32_t *", first), pointer("int32_t *", second)
             lib.fem_rd_react_pairs(self.state, index, *pairs, first.size)
@@ -231,3 +253,8 @@ class _Stretch:
         if lost.size and isinstance(self._setting.domain, Meshed):
             mesh[lost] = self._setting.domain.locate(places[:, lost])
         return mesh
+
+
+def _point(x: Any, dimension: int) -> Floats:
+    """What the kernels point to, (dimension, 1)."""
+    return np.array([x[axis] for axis in range(dimension)])[:, None]
