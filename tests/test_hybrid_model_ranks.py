@@ -50,16 +50,11 @@ def test_same_on_any_number_of_ranks(tmp_path: Path, kind: str) -> None:
         assert max(found.series["ledger_residual"]) <= 1e-12
 
 
-@pytest.mark.parametrize(
-    ("kind", "ranks"),
-    [("shared", 1), pytest.param("own", 1, marks=slow), pytest.param("shared", 2, marks=slow)],
-)
-def test_stopped_run_goes_on_to_the_bit(tmp_path: Path, kind: str, ranks: int) -> None:
-    """Killed after a checkpoint, at whatever step it has reached by then."""
-    text = CASES[kind].replace(*LONGER) + "[checkpoint]\nsteps = 4\n"
-    whole = uninterrupted(tmp_path, text, ranks)
-    case = write_case(tmp_path / "case", text)
-    launched = Launched(tmp_path, ranks, "run", "case")
+def killed_run_goes_on_to_the_bit(directory: Path, text: str, ranks: int) -> None:
+    """A case with checkpoints, killed by SIGKILL after some rows, resumed and compared."""
+    whole = uninterrupted(directory, text, ranks)
+    case = write_case(directory / "case", text)
+    launched = Launched(directory, ranks, "run", "case")
     launched.wait_for_rows(case / "results" / "observables.csv", 9)
     launched.send(signal.SIGKILL, range(ranks))
     status, error = launched.finish()
@@ -67,7 +62,17 @@ def test_stopped_run_goes_on_to_the_bit(tmp_path: Path, kind: str, ranks: int) -
     if ranks == 1:
         assert call("resume", case / "results") == 0
     else:
-        done = run_on_ranks(ranks, ["-m", "fem_rd", "resume", "case/results"], tmp_path)
+        done = run_on_ranks(ranks, ["-m", "fem_rd", "resume", "case/results"], directory)
         assert done.returncode == 0, done.stderr
     assert results(case / "results").record["resumed"]
     assert (case / "results" / "observables.csv").read_text() == whole
+
+
+@pytest.mark.parametrize(
+    ("kind", "ranks"),
+    [("shared", 1), pytest.param("own", 1, marks=slow), pytest.param("shared", 2, marks=slow)],
+)
+def test_stopped_run_goes_on_to_the_bit(tmp_path: Path, kind: str, ranks: int) -> None:
+    """Killed after a checkpoint, at whatever step it has reached by then."""
+    text = CASES[kind].replace(*LONGER) + "[checkpoint]\nsteps = 4\n"
+    killed_run_goes_on_to_the_bit(tmp_path, text, ranks)

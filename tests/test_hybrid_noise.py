@@ -7,21 +7,17 @@ noise too. Particles begin as a Poisson process, the PDE begins without noise.
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import ufl
-from cases import call, results, write_case
 from dolfinx import fem
 from hybrid_runs import CUBE, LINE, OWN, PAIRS, PLANE, SHELL, hybrid, rows_of
-from ranks import run_on_ranks
 from scipy.sparse import csr_array
-from test_hybrid_model_ranks import run
+from test_hybrid_model_ranks import killed_run_goes_on_to_the_bit, run
 from test_hybrid_statistics import CELLS, HALF, HALVES, STEP, WIDTH, score, seen
-from test_resume import Launched, uninterrupted
 
 from fem_rd.errors import CaseError
 from fem_rd.exact.hybrid_coupling import exchange_gain, relaxation
@@ -151,20 +147,7 @@ def test_same_on_any_number_of_ranks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_stopped_run_goes_on_to_the_bit(tmp_path: Path, ranks: int) -> None:
     text = NOISY_PLANE.replace("end = 0.05", "end = 0.5") + "[checkpoint]\nsteps = 4\n"
-    whole = uninterrupted(tmp_path, text, ranks)
-    case = write_case(tmp_path / "case", text)
-    launched = Launched(tmp_path, ranks, "run", "case")
-    launched.wait_for_rows(case / "results" / "observables.csv", 9)
-    launched.send(signal.SIGKILL, range(ranks))
-    status, error = launched.finish()
-    assert status != 0, error
-    if ranks == 1:
-        assert call("resume", case / "results") == 0
-    else:
-        done = run_on_ranks(ranks, ["-m", "fem_rd", "resume", "case/results"], tmp_path)
-        assert done.returncode == 0, done.stderr
-    assert results(case / "results").record["resumed"]
-    assert (case / "results" / "observables.csv").read_text() == whole
+    killed_run_goes_on_to_the_bit(tmp_path, text, ranks)
 
 
 HELD = '[hybrid.species.A.boundaries.right]\ntype = "dirichlet"\nconcentration = {c}\n[time]'

@@ -190,8 +190,9 @@ def test_levels_beside_cells_larger_than_the_radius(tmp_path: Path) -> None:
 def test_no_step_at_the_interface(
     tmp_path: Path, changes: tuple[str, ...], cubes: int, rows: int
 ) -> None:
-    """No step of 0.3 % (three standard errors), the right levels, counts that are Poisson and independent, and amounts on
-    both sides that vary together as they should: a radius of half a cell, of two, and in a cube."""
+    """No step of 0.3 % (three standard errors), the right levels, counts that are Poisson and
+    independent, and amounts on both sides that vary together as they should: a radius of half a
+    cell, of two, and in a cube."""
     model = hybrid(tmp_path, SQUARE, *changes)
     found = seen(model, rows, cubes)
     both = steps(found, model)
