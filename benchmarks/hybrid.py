@@ -49,7 +49,7 @@ order = 1
 inner_radius = 1.0
 outer_radius = 5.0
 reactive_layer = 1.0
-size = 0.3
+size = {size}
 [hybrid]
 region = "reactive_layer"
 replicas = {replicas}
@@ -178,7 +178,7 @@ def cost(text: str, end: float, **values: Any) -> tuple[float, float, float]:
 def compare(concentration: float, end: float) -> None:
     """The hybrid and particles everywhere, on Smoluchowski's problem; rates by concentration."""
     common = {"end": end, "replicas": 60, "c": concentration}
-    hybrid = cost(SPHERE, step=0.04, domain=CLOSED, **common)
+    hybrid = cost(SPHERE, step=0.04, domain=CLOSED, size=0.15, **common)
     everywhere = cost(EVERYWHERE, step=0.01, **common)
     print(f"concentration {concentration:g}, rate {EXACT:.4f}")
     for name, (value, error, spent) in (("hybrid", hybrid), ("particles", everywhere)):
@@ -201,11 +201,12 @@ def main() -> None:
     clock.watch(ReactionDiffusionModel, "advance", "pde")
     heads = "particles    moving       PDE insertion  exchange    ratio"
     print(f"{'ms of a step of the PDE':33s} {heads}")
-    shell = {"domain": CLOSED, "c": 1.0}
-    cells = {"domain": "", "c": 100.0, "replicas": 4}
+    shell = {"domain": CLOSED, "c": 1.0, "size": 0.3}
+    cells = {"domain": "", "c": 100.0, "replicas": 4, "size": 0.3}
     for name, text, step, values in (
         ("shell, closed form, 40 replicas", SPHERE, 0.04, shell | {"replicas": 40}),
         ("the same, concentration 100", SPHERE, 0.04, shell | {"replicas": 40, "c": 100.0}),
+        ("the same, steps of a quarter", SPHERE, 0.01, shell | {"replicas": 40, "c": 100.0}),
         ("half of a rectangle", HALF, 0.002, {}),
         ("the same, steps of a quarter", HALF, 0.000125, {}),
         ("shell of tetrahedra", SPHERE, 0.02, cells),
