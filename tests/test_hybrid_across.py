@@ -17,14 +17,12 @@ from particle_systems import z_scores
 
 from fem_rd.chemistry.equations import mass_action
 from fem_rd.errors import CaseError, NumericalError
-from fem_rd.hybrid.across_draws import in_ball
-from fem_rd.hybrid.across_limits import bearable
-from fem_rd.hybrid.across_near import NearFacets, near_opening
+from fem_rd.hybrid.across_near import near_opening
 from fem_rd.hybrid.doi_rates import ball_volume
 from fem_rd.particles.domains import Box
 from fem_rd.particles.dynamics import Brownian
 from fem_rd.particles.open_boundary import OpenBoundary
-from fem_rd.particles.open_boundary_places import Face, Sphere
+from fem_rd.particles.open_boundary_places import Face
 from fem_rd.particles.open_boundary_schemes import Crossing
 from fem_rd.particles.random import Streams
 from fem_rd.particles.reactions import Reactions
@@ -350,19 +348,6 @@ def test_limited_events_do_not_happen():
     assert boundary.account.events[0] > 3
 
 
-def test_bearable_asks_one_after_the_other():
-    generator = np.random.default_rng(4)
-    nodes = np.array([generator.permutation(30)[:3] for _ in range(400)])
-    shares = generator.dirichlet(np.ones(3), 400) * (generator.random((400, 3)) < 0.9)
-    amounts = 10.0 * generator.random(30)
-    left, expected = amounts.copy(), []
-    for node, share in zip(nodes, shares, strict=True):
-        expected.append(bool(np.all((share <= left[node]) | (share == 0))))
-        left[node] -= share * expected[-1]
-    assert bearable(nodes, shares, amounts).tolist() == expected
-    assert 100 < sum(expected) < 300
-
-
 def test_account_is_restored_and_stages_differ():
     network = mass_action({"a": ("A + B -> B", 1.0)})
     left = []
@@ -388,41 +373,6 @@ def test_who_is_far_does_not_react_and_costs_nothing():
     particles = particles_at(1.001 * SIGMA, 3, {"A": 1000}, network.species)
     across(network, {"a": SIGMA}, reservoir).react(particles, 5.0, 0)
     assert particles["A"].count == 1000 and not asked
-
-
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-def test_raster_finds_all_who_are_near(dimension):
-    generator = np.random.default_rng(dimension)
-    vertices = generator.random((20, 1, dimension)) + 0.1 * generator.random(
-        (20, dimension, dimension)
-    )
-    near = NearFacets(vertices, 0.2)
-    points = 4.0 * generator.random((dimension, 20_000)) - 1.5
-    points[:, :2] = 1e6, -1e6
-    shares = generator.dirichlet(np.ones(dimension), (20, 50))
-    samples = np.einsum("fsv,fva->fsa", shares, vertices).reshape(-1, dimension)
-    distance = np.full(points.shape[1], np.inf)
-    for sample in samples:
-        distance = np.minimum(distance, np.linalg.norm(points - sample[:, None], axis=0))
-    found = near(points, 0.2)
-    assert np.isin(np.flatnonzero(distance < 0.2), found).all()
-    assert distance[found].max() < 0.2 * 2.6  # a box, its diagonal, and the gaps of the samples
-    with pytest.raises(ValueError, match="reach"):
-        near(points, 0.21)
-
-
-def test_depths_below_openings():
-    x = np.array([[-0.1, -0.7, -0.9], [0.5, 0.5, 0.5]])
-    assert near_opening(Face(Box((-1.0, 0.0), (0.0, 1.0)), "right"))(x, 0.8).tolist() == [0, 1]
-    outside = Sphere(2.0, opposite=5.0, wall="inner", dimension=2)
-    assert near_opening(outside)(np.array([[2.1, 0.0], [0.0, 2.9]]), 0.8).tolist() == [0]
-
-
-def test_points_of_the_ball_are_uniform():
-    for dimension in (1, 2, 3):
-        radii = np.sqrt((in_ball(dimension, 100_000, np.random.default_rng(1)) ** 2).sum(axis=0))
-        scores = z_scores(radii**dimension, 0.5, 1 / 12)
-        assert radii.max() <= 1 and max(map(abs, scores)) < LIMIT
 
 
 def test_what_the_reservoir_does_not_hold():
