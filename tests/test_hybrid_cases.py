@@ -121,11 +121,8 @@ def test_a_hybrid_case_at_full_size(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("interface", [2.0, 3.0])
 def test_the_rate_does_not_notice_the_interface(interface: float, tmp_path: Path) -> None:
-    """49 000 molecules, some minutes; the mesh alone is .17 and .07 % too high."""
-    found = run(
-        CASES / "hybrid-smoluchowski", tmp_path / "out",
-        "hybrid.replicas=250", "time.end=29", f"parameters.r_i={interface}",
-    )  # fmt: skip
+    """49 000 molecules; the mesh alone is .17 and .07 % too high."""
+    found = run(CASES / "hybrid-smoluchowski", tmp_path / "out", f"parameters.r_i={interface}")
     assert keeps_account(found)
     assert found.summary["observables"]["rate"]["error"] <= 0.005 * RATE
     assert abs(score(found, "rate", RATE)) < 3
@@ -135,9 +132,7 @@ def test_the_rate_does_not_notice_the_interface(interface: float, tmp_path: Path
 @pytest.mark.parametrize("interface", [2.0, 3.0])
 def test_the_rate_in_the_cells_of_a_mesh(interface: float, tmp_path: Path) -> None:
     """A curved interface of facets, a reactive polyhedron: 82 000 molecules counted."""
-    found = run(
-        CASES / "hybrid-smoluchowski-mesh", tmp_path / "out", f"parameters.r_i={interface}"
-    )
+    found = run(CASES / "hybrid-smoluchowski-mesh", tmp_path / "out", f"parameters.r_i={interface}")
     assert keeps_account(found)
     assert found.summary["observables"]["rate_constant"]["error"] <= 0.005 * RATE
     assert abs(score(found, "rate_constant", RATE)) < 3
