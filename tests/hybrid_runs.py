@@ -154,3 +154,17 @@ def replica_counts(model: HybridModel, species: str) -> np.ndarray:
     """The numbers of particles now, by replica."""
     row = model.measured().counts[list(model.species).index(species)]
     return np.asarray(row)
+
+
+def restored_run_goes_on_to_the_bit(
+    directory: Path, text: str, end: float, *overrides: str
+) -> None:
+    """Rows of a run after its middle, and of one that took over its state there."""
+    first = hybrid(directory, text, *overrides)
+    while first.time < end / 2:
+        first.advance(end)
+    second = hybrid(directory, text, *overrides)
+    second.restore(first.state())
+    assert second.time == first.time and second.steps == first.steps
+    for one, other in zip(rows_of(first, end), rows_of(second, end), strict=True):
+        assert np.array_equal(list(one.values()), list(other.values()), equal_nan=True)

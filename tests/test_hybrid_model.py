@@ -7,7 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hybrid_runs import CUBE, LINE, OWN, PAIRS, PLANE, SHELL, hybrid, rows_of
+from hybrid_runs import (
+    CUBE,
+    LINE,
+    OWN,
+    PAIRS,
+    PLANE,
+    SHELL,
+    hybrid,
+    restored_run_goes_on_to_the_bit,
+    rows_of,
+)
 
 Row = dict[str, float]
 ROUND_OFF = 1e-12
@@ -94,22 +104,9 @@ RESTARTED = ["line, few", "plane", "plane, own", "pairs", "pairs, own", "cube, o
 @pytest.mark.parametrize("name", RESTARTED)
 def test_restored_run_goes_on_to_the_bit(tmp_path: Path, name: str) -> None:
     text, end, _, overrides = RUNS[name]
-    overrides = (*overrides, 'hybrid.compare=["pde", "particles"]')
-    first = hybrid(tmp_path, text, *overrides)
-    while first.time < end / 2:
-        first.advance(end)
-    second = hybrid(tmp_path, text, *overrides)
-    second.restore(first.state())
-    assert second.time == first.time and second.steps == first.steps
-    for one, other in zip(rows_of(first, end), rows_of(second, end), strict=True):
-        assert np.array_equal(list(one.values()), list(other.values()), equal_nan=True)
+    compared = 'hybrid.compare=["pde", "particles"]'
+    restored_run_goes_on_to_the_bit(tmp_path, text, end, *overrides, compared)
 
 
 def test_one_way_run_goes_on_to_the_bit(tmp_path: Path) -> None:
-    first = hybrid(tmp_path, PAIRS, *ONE_WAY)
-    while first.time < 0.01:
-        first.advance(0.02)
-    second = hybrid(tmp_path, PAIRS, *ONE_WAY)
-    second.restore(first.state())
-    for one, other in zip(rows_of(first, 0.02), rows_of(second, 0.02), strict=True):
-        assert np.array_equal(list(one.values()), list(other.values()), equal_nan=True)
+    restored_run_goes_on_to_the_bit(tmp_path, PAIRS, 0.02, *ONE_WAY)

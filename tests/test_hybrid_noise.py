@@ -14,7 +14,17 @@ import numpy as np
 import pytest
 import ufl
 from dolfinx import fem
-from hybrid_runs import CUBE, LINE, OWN, PAIRS, PLANE, SHELL, hybrid, rows_of
+from hybrid_runs import (
+    CUBE,
+    LINE,
+    OWN,
+    PAIRS,
+    PLANE,
+    SHELL,
+    hybrid,
+    restored_run_goes_on_to_the_bit,
+    rows_of,
+)
 from scipy.sparse import csr_array
 from test_hybrid_model_ranks import killed_run_goes_on_to_the_bit, run
 from test_hybrid_statistics import CELLS, HALF, HALVES, STEP, WIDTH, score, seen
@@ -119,13 +129,7 @@ def test_nothing_is_lost_at_any_step(tmp_path: Path, name: str) -> None:
 
 
 def test_restored_run_goes_on_to_the_bit(tmp_path: Path) -> None:
-    first = hybrid(tmp_path, PAIRS, *NOISE)
-    while first.time < 0.01:
-        first.advance(0.02)
-    second = hybrid(tmp_path, PAIRS, *NOISE)
-    second.restore(first.state())
-    for one, other in zip(rows_of(first, 0.02), rows_of(second, 0.02), strict=True):
-        assert np.array_equal(list(one.values()), list(other.values()), equal_nan=True)
+    restored_run_goes_on_to_the_bit(tmp_path, PAIRS, 0.02, *NOISE)
 
 
 NOISY_PLANE = PLANE.replace("replicas = 4", 'replicas = 4\nreservoir = "own"\nnoise = true')

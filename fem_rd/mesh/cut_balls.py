@@ -103,16 +103,10 @@ def boundary_points(mesh: Mesh) -> tuple[Floats, Floats]:
 
     Both of shape (facets, q, dim), the facets in no particular order.
     """
-    topology, shape = mesh.topology, mesh.topology.cell_name()
+    shape = mesh.topology.cell_name()
     dim, corners = dimension(shape), basix.geometry(SHAPES[shape])
-    topology.create_connectivity(dim - 1, dim)
-    topology.create_connectivity(dim, dim - 1)
-    facets = exterior_facet_indices(topology)
-    to_cells = topology.connectivity(dim - 1, dim)
-    cells = to_cells.array[to_cells.offsets[facets]]
-    of_cells = topology.connectivity(dim, dim - 1).array.reshape(-1, len(facets_of(shape)))
+    cells, places = boundary_places(mesh)
     local, weights = _facet_quadrature(shape)
-    places = np.argmax(of_cells[cells] == facets[:, None], axis=1)
     points, normals = [], []
     outward = basix.cell.facet_outward_normals(SHAPES[shape])
     for place, corner in enumerate(facets_of(shape)):
@@ -125,6 +119,22 @@ def boundary_points(mesh: Mesh) -> tuple[Floats, Floats]:
         points.append(positions)
         normals.append(scale[..., None] * turned)
     return np.concatenate(points), np.concatenate(normals)
+
+
+def boundary_places(mesh: Mesh) -> tuple[Integers, Integers]:
+    """The cell of each of this rank's facets of the boundary, and which of its facets it is.
+
+    Both (facets,), in no particular order.
+    """
+    topology, dim = mesh.topology, mesh.topology.dim
+    topology.create_connectivity(dim - 1, dim)
+    topology.create_connectivity(dim, dim - 1)
+    facets = exterior_facet_indices(topology)
+    to_cells = topology.connectivity(dim - 1, dim)
+    cells = to_cells.array[to_cells.offsets[facets]]
+    each = len(facets_of(topology.cell_name()))
+    of_cells = topology.connectivity(dim, dim - 1).array.reshape(-1, each)
+    return cells, np.argmax(of_cells[cells] == facets[:, None], axis=1)
 
 
 def open_fractions(space: fem.FunctionSpace) -> Floats:

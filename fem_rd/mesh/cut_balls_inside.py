@@ -14,12 +14,12 @@ from __future__ import annotations
 from math import asin, atan, copysign, sqrt
 
 import numpy as np
-from dolfinx.mesh import Mesh, exterior_facet_indices
+from dolfinx.mesh import Mesh
 
 from fem_rd import compat
 from fem_rd.compiled import compiled
 from fem_rd.mesh.arrays import Floats, Integers, facets_of
-from fem_rd.mesh.cut_balls import ball_volume
+from fem_rd.mesh.cut_balls import ball_volume, boundary_places
 from fem_rd.mesh.neighbours import close_pairs
 
 
@@ -28,15 +28,9 @@ def boundary_facets(mesh: Mesh) -> tuple[Floats, Floats]:
 
     Those of the boundary of a mesh of straight simplices, in no particular order.
     """
-    topology, dim = mesh.topology, mesh.topology.dim
-    topology.create_connectivity(dim - 1, dim)
-    topology.create_connectivity(dim, dim - 1)
-    facets = exterior_facet_indices(topology)
-    to_cells = topology.connectivity(dim - 1, dim)
-    cells = to_cells.array[to_cells.offsets[facets]]
-    of_cells = topology.connectivity(dim, dim - 1).array.reshape(-1, dim + 1)
-    places = np.argmax(of_cells[cells] == facets[:, None], axis=1)
-    ends = facets_of(topology.cell_name())[places]
+    dim = mesh.topology.dim
+    cells, places = boundary_places(mesh)
+    ends = facets_of(mesh.topology.cell_name())[places]
     opposite = dim * (dim + 1) // 2 - ends.sum(axis=1)
     nodes = mesh.geometry.x[compat.geometry_dofmap(mesh)[cells], :dim]
     corners = np.take_along_axis(nodes, ends[..., None], axis=1)
